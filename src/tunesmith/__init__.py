@@ -1,0 +1,1 @@
+"""Tunesmith: a melody language model that people train, question and compose with."""

@@ -1,0 +1,1 @@
+"""Named sources, ingest, near-duplicates, splits and the store."""

@@ -1,0 +1,1 @@
+"""The grammar and the samplers that turn a model into sequences of ids."""

@@ -1,0 +1,1 @@
+"""Baselines and measures of models and melodies."""

@@ -1,0 +1,1 @@
+"""Files of music: one module a format, `read(path)`, `write(melody, path)`."""

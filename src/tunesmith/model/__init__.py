@@ -1,0 +1,1 @@
+"""The network, for training and for generating, and its checkpoints; knows ids only."""

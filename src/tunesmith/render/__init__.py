@@ -1,0 +1,1 @@
+"""Scores, sound and plots of a melody."""

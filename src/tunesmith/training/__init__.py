@@ -1,0 +1,1 @@
+"""Batches, optimiser and the training loop."""
