@@ -1,0 +1,59 @@
+"""Writing results so that nothing is ever half-written or lost."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tunesmith.errors import OutputError
+
+
+@contextlib.contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn what the system says while `path` is written into an `OutputError`."""
+    try:
+        yield
+    except OSError as e:
+        if e.errno == errno.ENOSPC:
+            what, remedy = "the disk is full", "free some space, or give another place"
+        elif e.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            what, remedy = "no permission to write here", "give another place"
+        else:
+            what, remedy = f"cannot be written ({e.strerror or e})", "give another place"
+        raise OutputError(what, where=str(path), remedy=remedy) from e
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: to a temporary name beside it, then moved into place.
+
+    Raises:
+        OutputError: with the reason; whatever stood at `path` is still there.
+    """
+    with output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)  # noqa: PTH101 (mkstemp gives a str)
+            os.replace(temporary, path)  # noqa: PTH105
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)  # noqa: PTH108
+            raise
+
+
+def refuse_overwrite(path: Path, force: bool) -> None:
+    """Raise an `OutputError` if `path` exists and `force` is not given."""
+    if path.exists() and not force:
+        raise OutputError(
+            "it is already there", where=str(path), remedy="give another --out, or --force"
+        )
