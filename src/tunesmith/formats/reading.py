@@ -1,0 +1,30 @@
+"""What a reader of many tunes gives for each: a melody or the reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tunesmith.errors import TunesmithError
+from tunesmith.melody import Melody
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One tune of a file.
+
+    Attributes:
+        where: the file and the tune in it: 'airs.abc, tune 12 (line 240)'.
+        melody: what was read, or None.
+        error: why it was not, or None; exactly one of the two is given.
+        remarks: how often something was dropped, mended or rounded, by a short
+            fixed phrase: {'grace notes dropped': 3}.
+    """
+
+    where: str
+    melody: Melody | None = None
+    error: TunesmithError | None = None
+    remarks: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        assert (self.melody is None) != (self.error is None)
