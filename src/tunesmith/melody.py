@@ -260,6 +260,8 @@ class Melody:
         elif self.duration < last:
             raise InputError(f"it lasts {self.duration} ticks, but its last note ends at {last}")
         self._check_meters()
+        if self.pickup and self.duration <= self.pickup:
+            raise InputError("it ends within its pickup")
         if any(a.tick > b.tick for a, b in pairwise(self.chords)):
             raise InputError("the chord symbols are out of order")
         if self.chords and not 0 <= self.chords[0].tick <= self.chords[-1].tick <= self.duration:

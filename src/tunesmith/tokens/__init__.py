@@ -1,0 +1,68 @@
+"""Melodies as ids and back: the vocabularies, and the grammar of what may follow what.
+
+Two vocabularies: `notes` (everything a melody has, the default) and `letters`
+(the seed's twelve pitch classes and a rest, one symbol a quarter note).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tunesmith.errors import InputError, UsageError
+from tunesmith.tokens.base import Encoded, Grammar, State, Vocabulary
+from tunesmith.tokens.letters import LettersVocabulary
+from tunesmith.tokens.notes import NotesVocabulary
+
+VOCABULARIES: dict[str, type[Vocabulary]] = {
+    "notes": NotesVocabulary,
+    "letters": LettersVocabulary,
+}
+
+
+def make_vocabulary(name: str, styles: tuple[str, ...] = ()) -> Vocabulary:
+    """A fresh vocabulary by name.
+
+    Args:
+        name: 'notes' or 'letters'.
+        styles: names for the style tokens, in order; the rest stay free.
+
+    Raises:
+        UsageError: for another name.
+    """
+    if name not in VOCABULARIES:
+        raise UsageError(
+            f"there is no vocabulary '{name}'", remedy=f"use one of {', '.join(VOCABULARIES)}"
+        )
+    return VOCABULARIES[name](styles)
+
+
+def vocabulary_from_dict(data: dict[str, Any]) -> Vocabulary:
+    """The vocabulary that a model was trained with, from its `vocabulary.json`.
+
+    Raises:
+        InputError: if it is of a kind or a table that this version does not have.
+    """
+    kind = data.get("kind")
+    if kind not in VOCABULARIES:
+        raise InputError(f"a vocabulary of the unknown kind '{kind}'", where="vocabulary.json")
+    vocabulary = VOCABULARIES[kind](tuple(data.get("styles", ())))
+    if list(vocabulary.names) != data.get("tokens"):
+        raise InputError(
+            "its tokens are not those of this version of Tunesmith",
+            where="vocabulary.json",
+            remedy="use the version that the model was trained with (see provenance.json)",
+        )
+    return vocabulary
+
+
+__all__ = [
+    "VOCABULARIES",
+    "Encoded",
+    "Grammar",
+    "LettersVocabulary",
+    "NotesVocabulary",
+    "State",
+    "Vocabulary",
+    "make_vocabulary",
+    "vocabulary_from_dict",
+]

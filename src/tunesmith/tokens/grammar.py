@@ -1,0 +1,315 @@
+"""The grammar of the `notes` vocabulary: a table of what may follow what, and bars that sum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tunesmith.errors import InputError, UsageError
+from tunesmith.melody import MODES, Key, Meter, pitch_class
+from tunesmith.tokens.base import Grammar, State
+from tunesmith.tokens.table import (
+    BAR0,
+    BAR_MORE,
+    BOS,
+    DENSITIES,
+    DENSITY0,
+    END,
+    HIGHEST,
+    KEY0,
+    LENGTH0,
+    LENGTHS,
+    LONGEST_COUNT,
+    LOWEST,
+    METER0,
+    METER_STEPS,
+    METERS,
+    MODE0,
+    NAMES,
+    PICKUP,
+    PITCH0,
+    REST,
+    STYLE0,
+    TIE,
+    UNKNOWN,
+    meter_token,
+)
+
+_AFTER_EVENT = ("length", "bar", "end")
+FOLLOWS: dict[str, tuple[str, ...]] = {
+    "start": ("bos",),
+    "bos": ("style",),
+    "style": ("mode",),
+    "mode": ("key",),
+    "key": ("density",),
+    "density": ("low",),
+    "low": ("high",),
+    "high": ("meter",),
+    "meter": ("pickup", "bar"),
+    "pickup": ("length",),
+    "bar": ("change", "length"),
+    "change": ("length",),
+    "length": ("pitch", "rest", "tie"),
+    "pitch": _AFTER_EVENT,
+    "rest": _AFTER_EVENT,
+    "tie": _AFTER_EVENT,
+    "end": (),
+}
+"""Which roles may follow a role; what a role's numbers must satisfy is in `NotesGrammar`."""
+
+_PITCHES = range(PITCH0 + LOWEST, PITCH0 + HIGHEST + 1)
+_METERS = range(METER0, METER0 + len(METERS))
+ROLES: dict[str, tuple[int, ...]] = {
+    "bos": (BOS,),
+    "style": (UNKNOWN, *range(STYLE0, MODE0)),
+    "mode": (UNKNOWN, *range(MODE0, MODE0 + len(MODES))),
+    "key": (UNKNOWN, *range(KEY0, KEY0 + 12)),
+    "density": (UNKNOWN, *range(DENSITY0, DENSITY0 + len(DENSITIES) + 1)),
+    "low": (UNKNOWN, *_PITCHES),
+    "high": (UNKNOWN, *_PITCHES),
+    "meter": tuple(_METERS),
+    "change": tuple(_METERS),
+    "pickup": (PICKUP,),
+    "bar": tuple(range(BAR0 + 1, BAR_MORE + 1)),
+    "length": tuple(range(LENGTH0, LENGTH0 + len(LENGTHS))),
+    "pitch": tuple(_PITCHES),
+    "rest": (REST,),
+    "tie": (TIE,),
+    "end": (END,),
+}
+"""The ids that may play a role. No two roles that may follow the same one share an id."""
+
+MOST_BARS = 512
+MOST_ACCIDENTALS = 4
+"""Sharps or flats of the signatures chosen where the user names no key."""
+LONGEST_UNASKED = 128
+"""Bars after which a tune that was given no length counts down to its end."""
+
+
+class TuneState(NamedTuple):
+    """Where in a tune we are. Lengths are in steps of the grid."""
+
+    last: str = "start"  # the role of the last token
+    mode: int = UNKNOWN
+    low: int = UNKNOWN
+    meter: int = 0
+    length: int = 0  # of this bar
+    filled: int = 0  # of this bar
+    pickup: int = 0  # of the pickup bar, once it is complete
+    in_pickup: bool = False
+    remaining: int = 0  # bars left, this one included; 0 while not known
+    uncounted: int = 0  # bars so far whose token said 'more'
+    pending: int = 0  # the length that waits for its pitch
+    note_before: bool = False  # whether a tie would have something to hold
+    begun: bool = False  # whether any event was read
+    sounded: bool = False  # whether any note was heard
+
+
+class NotesGrammar(Grammar):
+    """What may come next in a tune of the `notes` vocabulary.
+
+    Without wishes it accepts every sound tune. With wishes, even none in
+    particular, it is the grammar of generating: no attribute stays unknown but
+    by wish, an unasked key has at most four accidentals, and a tune ends.
+
+    Args:
+        styles: the names of the style tokens in use.
+        wishes: of `style` (a name), `mode`, `key` (a tonic), `density` (a class),
+            `low`, `high` (MIDI numbers), `meter` (a `Meter`; then it never
+            changes), `bars` (counted without the pickup, exact), `pickup`
+            (whether there is one), and `unknown` (True: every attribute that is
+            not wished for stays unknown).
+
+    Raises:
+        UsageError: for a wish that no token can say.
+    """
+
+    def __init__(self, styles: tuple[str, ...], wishes: Mapping[str, Any] | None) -> None:
+        self.generating = wishes is not None
+        given = {k: v for k, v in (wishes or {}).items() if v is not None}
+        self.bars: int | None = given.pop("bars", None)
+        self.pickup: bool | None = given.pop("pickup", None)
+        self.unknown = bool(given.pop("unknown", False))
+        if self.bars is not None and not 1 <= self.bars <= MOST_BARS:
+            raise UsageError(f"{self.bars} bars", remedy=f"ask for 1 to {MOST_BARS}")
+        self.forced = {role: _token(role, value, styles) for role, value in given.items()}
+        if {"low", "high"} <= self.forced.keys() and self.forced["low"] > self.forced["high"]:
+            raise UsageError("the lowest pitch is above the highest")
+        self.styles = len(styles)
+        # States repeat a great deal, within a tune and over a batch.
+        self.allowed = lru_cache(maxsize=20_000)(self._allowed)  # type: ignore[method-assign]
+
+    def start(self) -> State:  # noqa: D102
+        return TuneState()
+
+    def ended(self, state: State) -> bool:  # noqa: D102
+        assert isinstance(state, TuneState)
+        return state.last == "end"
+
+    def allowed(self, state: State) -> NDArray[np.bool_]:  # noqa: D102
+        raise NotImplementedError  # replaced by the cached `_allowed` when made
+
+    def _allowed(self, state: State) -> NDArray[np.bool_]:
+        assert isinstance(state, TuneState)
+        mask = np.zeros(len(NAMES), bool)
+        for role in FOLLOWS[state.last]:
+            mask[self._tokens(role, state)] = True
+        mask.flags.writeable = False
+        return mask
+
+    def advance(self, state: State, token: int) -> State:  # noqa: D102
+        assert isinstance(state, TuneState)
+        if not (0 <= token < len(NAMES) and self.allowed(state)[token]):
+            name = NAMES[token] if 0 <= token < len(NAMES) else str(token)
+            raise InputError(f"the token {name} may not follow here ({state})")
+        role = next(r for r in FOLLOWS[state.last] if token in ROLES[r])
+        state = state._replace(last=role)
+        if role == "mode":
+            return state._replace(mode=token)
+        if role == "low":
+            return state._replace(low=token)
+        if role in ("meter", "change"):
+            return state._replace(meter=token, length=METER_STEPS[token - METER0])
+        if role == "pickup":
+            return state._replace(in_pickup=True)
+        if role == "bar":
+            return self._next_bar(state, token)
+        if role == "length":
+            return state._replace(pending=LENGTHS[token - LENGTH0])
+        if role in ("pitch", "rest", "tie"):
+            return state._replace(
+                filled=state.filled + state.pending,
+                pending=0,
+                note_before=role != "rest",
+                begun=True,
+                sounded=state.sounded or role == "pitch",
+            )
+        return state
+
+    def _next_bar(self, state: TuneState, token: int) -> TuneState:
+        if state.remaining:
+            remaining = state.remaining - 1
+        elif token != BAR_MORE:
+            remaining = token - BAR0
+        else:
+            remaining = self.bars or 0
+        return state._replace(
+            pickup=state.filled if state.in_pickup else state.pickup,
+            in_pickup=False,
+            filled=0,
+            remaining=remaining,
+            uncounted=state.uncounted + (token == BAR_MORE),
+        )
+
+    # -- the numbers of each role ------------------------------------------------
+
+    def _tokens(self, role: str, state: TuneState) -> list[int]:
+        """The ids that may play a role in this state."""
+        if role in self.forced and role != "change":
+            return [self.forced[role]]
+        rule = getattr(self, f"_{role}", None)
+        tokens = ROLES[role]
+        if role in ("style", "mode", "key", "density", "low", "high") and self.generating:
+            if self.unknown:
+                return [UNKNOWN]
+            tokens = tokens[1:]
+        return list(tokens) if rule is None else rule(tokens, state)
+
+    def _style(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
+        if not self.generating:
+            return list(tokens)
+        return list(tokens[: self.styles]) or [UNKNOWN]
+
+    def _key(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
+        if not self.generating or state.mode == UNKNOWN:
+            return list(tokens)
+        mode = MODES[state.mode - MODE0]
+        return [
+            t
+            for t in tokens
+            if abs(Key.from_pitch_class(t - KEY0, mode).sharps) <= MOST_ACCIDENTALS
+        ]
+
+    def _low(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
+        return [t for t in tokens if t <= self.forced.get("high", t)]
+
+    def _high(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
+        return [t for t in tokens if t == UNKNOWN or state.low == UNKNOWN or t >= state.low]
+
+    def _pickup(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
+        # A bar of one step leaves no room for a shorter one.
+        return list(tokens) if self.pickup is not False and state.length > 1 else []
+
+    def _bar(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
+        if state.last == "meter":
+            if self.pickup:
+                return []
+        elif not state.in_pickup and (state.filled != state.length or state.remaining == 1):
+            return []
+        if state.remaining:
+            return [_bar_token(state.remaining - 1)]
+        if self.bars is not None:
+            return [_bar_token(self.bars)]
+        if not state.uncounted:
+            return list(tokens)
+        if self.generating and state.uncounted >= LONGEST_UNASKED - LONGEST_COUNT:
+            return [BAR0 + LONGEST_COUNT]
+        return [BAR0 + LONGEST_COUNT, BAR_MORE]
+
+    def _change(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
+        if "meter" in self.forced or not state.begun:
+            return []
+        return [t for t in tokens if t != state.meter]
+
+    def _length(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
+        room = state.length - state.filled - state.in_pickup
+        return [t for t in tokens if LENGTHS[t - LENGTH0] <= room]
+
+    def _rest(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
+        # Somewhere a note must sound, at the latest at the very end.
+        full = state.filled + state.pending >= state.length - state.pickup
+        silent = not state.sounded and state.remaining == 1 and full
+        return [] if silent else list(tokens)
+
+    def _tie(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
+        return list(tokens) if state.note_before else []
+
+    def _end(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
+        complete = state.filled in (state.length, state.length - state.pickup)
+        last = state.remaining == 1 and not state.in_pickup
+        return list(tokens) if last and complete and state.sounded else []
+
+
+def _bar_token(remaining: int) -> int:
+    return BAR0 + remaining if remaining <= LONGEST_COUNT else BAR_MORE
+
+
+def _token(role: str, value: Any, styles: tuple[str, ...]) -> int:
+    """The id that says a wish.
+
+    Raises:
+        UsageError: if none does.
+    """
+    if role == "style":
+        if value not in styles:
+            known = ", ".join(styles) or "none"
+            raise UsageError(f"the model has no style '{value}'", remedy=f"it has: {known}")
+        return STYLE0 + styles.index(value)
+    if role == "mode" and value in MODES:
+        return MODE0 + MODES.index(value)
+    if role == "key":
+        return KEY0 + pitch_class(value)
+    if role == "density" and 0 <= int(value) <= len(DENSITIES):
+        return DENSITY0 + int(value)
+    if role in ("low", "high") and LOWEST <= int(value) <= HIGHEST:
+        return PITCH0 + int(value)
+    if role == "meter" and isinstance(value, Meter):
+        try:
+            return meter_token(value)
+        except InputError as e:
+            raise UsageError(e.what, remedy="use a metre such as 4/4, 3/4 or 6/8") from e
+    raise UsageError(f"no token says {role} {value}")

@@ -1,0 +1,365 @@
+"""The default vocabulary: attributes, bars that count down, lengths and pitches.
+
+A tune reads
+
+    bos  style mode key density low high  meter  [pickup …]  bar:8 …  bar:7 …  …  bar:1 …  end
+
+Each of the six attributes may be `?`, unknown. `low` and `high` are the outer
+pitches. A bar is its token, which says how many bars remain with it, a metre if
+it changes there, and events that fill it exactly: a length and then a pitch,
+`rest`, or `tie` (the note before sounds on). The pickup has a bar token of its
+own and no stated length; it is not counted, and the last bar may be shorter by
+it, as notation has it.
+
+For infilling, bars from the middle go to the end: `… gap`, the bars after them,
+`end fill`, the missing bars, `end`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tunesmith.errors import InputError
+from tunesmith.melody import MODES, TICKS_PER_QUARTER, Bar, Key, Melody, Meter, Note
+from tunesmith.tokens.base import Encoded, Ids, Vocabulary
+from tunesmith.tokens.grammar import NotesGrammar
+from tunesmith.tokens.table import (
+    ATTRIBUTES,
+    BAR0,
+    BAR_MORE,
+    BOS,
+    DENSITY0,
+    END,
+    FILL,
+    FIRST_EVENT,
+    GAP,
+    HIGHEST,
+    KEY0,
+    LENGTH0,
+    LENGTHS,
+    LOWEST,
+    MODE0,
+    NAMES,
+    PICKUP,
+    PITCH0,
+    PITCH_LOWEST,
+    REST,
+    STYLE0,
+    STYLE_SLOTS,
+    TICKS_PER_STEP,
+    TIE,
+    UNKNOWN,
+    bar_token,
+    density_class,
+    is_bar,
+    is_meter,
+    length_token,
+    meter_of,
+    meter_token,
+)
+
+# How training sees a tune; chosen for now by what worked, to be measured.
+ALL_UNKNOWN_SHARE = 0.4
+ATTRIBUTE_UNKNOWN_SHARE = 0.4
+INFILL_SHARE = 0.15
+
+
+class NotesVocabulary(Vocabulary):
+    """The table described above; see the module."""
+
+    kind = "notes"
+
+    def __init__(self, styles: tuple[str, ...] = ()) -> None:
+        if len(styles) > STYLE_SLOTS:
+            raise InputError(
+                f"{len(styles)} styles, and there are {STYLE_SLOTS}",
+                remedy="put some sources in one folder",
+            )
+        self.names = NAMES
+        self.styles = tuple(styles)
+        self.bos, self.end = BOS, END
+
+    # -- melody to ids ---------------------------------------------------------
+
+    def encode(self, melody: Melody, style: str | None = None) -> Encoded:  # noqa: D102
+        low, high = min(melody.pitches), max(melody.pitches)
+        if low < LOWEST or high > HIGHEST:
+            raise InputError(
+                f"its pitches {low} to {high} leave the piano's range of {LOWEST} to {HIGHEST}",
+                remedy="transpose it by octaves",
+            )
+        bars = melody.bars
+        starts, moved, onsets, ends = _quantised(melody)
+        ids = [BOS, *self._attributes(melody, style), meter_token(melody.meters[0])]
+        full_bars = len(bars) - bars[0].is_pickup
+        meter, i, sounding = ids[-1], 0, False
+        for bar, (start, end) in zip(bars, pairwise(starts), strict=True):
+            if bar.is_pickup:
+                ids.append(PICKUP)
+            else:
+                ids.append(bar_token(full_bars - bar.index + bars[0].is_pickup))
+                now = meter_token(bar.meter)
+                if now != meter:
+                    ids.append(now)
+                    meter = now
+            # Events of this bar: (steps, pitch id or REST or TIE).
+            at = start
+            if i > 0 and ends[i - 1] > start:
+                until = min(ends[i - 1], end)
+                _put(ids, until - at, TIE)
+                at = until
+            while at < end:
+                if i < len(onsets) and onsets[i] < end:
+                    if onsets[i] > at:
+                        _put(ids, onsets[i] - at, REST)
+                    until = min(ends[i], end)
+                    _put(ids, until - onsets[i], PITCH0 + melody.notes[i].pitch)
+                    at, i, sounding = until, i + 1, True
+                else:
+                    if not _short_ending(bars, starts, bar, at, i == len(onsets) and sounding):
+                        _put(ids, end - at, REST)
+                    at = end
+        ids.append(END)
+        return Encoded(np.array(ids, np.uint16), moved)
+
+    def _attributes(self, melody: Melody, style: str | None) -> list[int]:
+        quarters = melody.duration / TICKS_PER_QUARTER
+        key = melody.key
+        return [
+            STYLE0 + self.styles.index(style) if style in self.styles else UNKNOWN,
+            MODE0 + MODES.index(key.mode) if key else UNKNOWN,
+            KEY0 + key.pitch_class if key else UNKNOWN,
+            DENSITY0 + density_class(len(melody.notes) / quarters),
+            PITCH0 + min(melody.pitches),
+            PITCH0 + max(melody.pitches),
+        ]
+
+    # -- ids to melody ---------------------------------------------------------
+
+    def decode(self, ids: Sequence[int] | Ids) -> Melody:  # noqa: D102
+        ids = [int(i) for i in ids]
+        if FILL in ids:
+            ids = unfold_infill(ids)
+        grammar = self.grammar()
+        state = grammar.start()
+        for token in ids:
+            state = grammar.advance(state, token)
+        if not grammar.ended(state):
+            raise InputError("the tune breaks off before its end")
+        return _melody_of(ids)
+
+    # -- for training and scoring ----------------------------------------------
+
+    def augment(self, ids: Ids, rng: np.random.Generator) -> Ids:  # noqa: D102
+        ids = self._transposed(ids, rng)
+        if rng.random() < ALL_UNKNOWN_SHARE:
+            ids[1:FIRST_EVENT] = UNKNOWN
+        else:
+            hidden = rng.random(len(ATTRIBUTES)) < ATTRIBUTE_UNKNOWN_SHARE
+            ids[1:FIRST_EVENT][hidden] = UNKNOWN
+        if rng.random() < INFILL_SHARE:
+            ids = fold_infill(ids, rng)
+        return ids
+
+    def _transposed(self, ids: Ids, rng: np.random.Generator) -> Ids:
+        """Moved by -5 to +6 semitones, as far as its pitches stay in the table; a copy."""
+        pitches = ids[ids >= PITCH_LOWEST]
+        low, high = int(pitches.min()) - PITCH0, int(pitches.max()) - PITCH0
+        shift = int(rng.integers(max(-5, LOWEST - low), min(6, HIGHEST - high) + 1))
+        moved: Ids = self._transpositions[shift + 5][ids]
+        return moved
+
+    @cached_property
+    def _transpositions(self) -> Ids:
+        """(12, V) each id moved by -5 to +6 semitones, pitches held inside the table."""
+        table = np.tile(np.arange(len(NAMES), dtype=np.uint16), (12, 1))
+        keys, pitches = np.arange(12), np.arange(LOWEST, HIGHEST + 1)
+        for row, shift in enumerate(range(-5, 7)):
+            table[row, KEY0 + keys] = KEY0 + (keys + shift) % 12
+            table[row, PITCH0 + pitches] = PITCH0 + np.clip(pitches + shift, LOWEST, HIGHEST)
+        return table
+
+    def unconditional(self, ids: Ids) -> Ids:  # noqa: D102
+        ids = np.array(ids)
+        ids[1:FIRST_EVENT] = UNKNOWN
+        return ids
+
+    def charged(self, ids: Ids) -> NDArray[np.bool_]:  # noqa: D102
+        news: NDArray[np.bool_] = (ids != BOS) & (ids != UNKNOWN)
+        return news
+
+    def note_count(self, ids: Ids) -> int:  # noqa: D102
+        return int((np.asarray(ids)[FIRST_EVENT:] >= PITCH_LOWEST).sum())
+
+    def cut(self, ids: Ids, length: int) -> Ids:  # noqa: D102
+        if len(ids) <= length:
+            return ids
+        starts = np.flatnonzero(is_bar(ids[: length + 1]))
+        return ids[: starts[-1]] if len(starts) > 1 else ids[:length]
+
+    def grammar(self, wishes: Mapping[str, Any] | None = None) -> NotesGrammar:
+        """The grammar; see `NotesGrammar` for the wishes it can keep."""
+        return NotesGrammar(self.styles, wishes)
+
+
+def grid_moves(melody: Melody) -> int:
+    """How many of a melody's notes the grid of 24 steps a quarter would move."""
+    return _quantised(melody)[1]
+
+
+def _put(ids: list[int], steps: int, what: int) -> None:
+    """Append an event of that many steps, tied together where no token is that long."""
+    while steps > 0:
+        length = next(n for n in reversed(LENGTHS) if n <= steps)
+        ids += [length_token(length), what]
+        steps -= length
+        if what != REST:
+            what = TIE
+
+
+def _quantised(melody: Melody) -> tuple[list[int], int, list[int], list[int]]:
+    """The melody on the grid, bar by bar.
+
+    Returns:
+        The step at which each bar starts and one more for the end of the last;
+        how many notes moved; the step of each note's onset and of its end.
+    """
+    bars = melody.bars
+    starts = [0]
+    for bar in bars:
+        starts.append(starts[-1] + max(1, _round(bar.length)))
+    tops = [bar.start for bar in bars]
+    place = 0
+
+    def step(tick: int, at: int) -> int:
+        return starts[at] + min(_round(tick - tops[at]), starts[at + 1] - starts[at])
+
+    onsets: list[int] = []
+    ends: list[int] = []
+    moved = 0
+    for note in melody.notes:
+        while place + 1 < len(bars) and tops[place + 1] <= note.onset:
+            place += 1
+        onset = step(note.onset, place)
+        at = place
+        while at + 1 < len(bars) and tops[at + 1] < note.end:
+            at += 1
+        end = step(note.end, at)
+        if onsets:
+            onset = max(onset, onsets[-1] + 1)
+            ends[-1] = min(ends[-1], onset)
+        end = min(max(end, onset + 1), starts[-1])
+        moved += (note.onset - tops[place], note.end - tops[at]) != (
+            (onset - starts[place]) * TICKS_PER_STEP,
+            (end - starts[at]) * TICKS_PER_STEP,
+        )
+        onsets.append(onset)
+        ends.append(end)
+    if onsets[-1] >= starts[-1]:
+        raise InputError("its last notes are too short for the grid")
+    return starts, moved, onsets, ends
+
+
+def _round(ticks: int) -> int:
+    """Ticks to steps, half up."""
+    return (2 * ticks + TICKS_PER_STEP) // (2 * TICKS_PER_STEP)
+
+
+def _short_ending(
+    bars: tuple[Bar, ...], starts: list[int], bar: Bar, at: int, all_sounded: bool
+) -> bool:
+    """Whether the tune ends here, in a last bar that leaves room for the pickup."""
+    if not (all_sounded and bars[0].is_pickup and bar is bars[-1]):
+        return False
+    return at == starts[-1] - starts[1]
+
+
+def fold_infill(ids: Ids, rng: np.random.Generator) -> Ids:
+    """A tune with some of its middle bars moved behind the end, as infilling needs it.
+
+    The gap is drawn among the counted bars so that bars remain after it and no
+    note crosses its borders; the tune comes back as it was if there is no such gap.
+    """
+    starts = np.flatnonzero(is_bar(ids))
+    if ids[-1] != END or len(starts) < 2:
+        return ids
+    meters, now = [], int(ids[FIRST_EVENT])
+    clean = []
+    for start in starts:
+        first = start + 1
+        before = now
+        if is_meter(ids[first]):
+            now, first = int(ids[first]), first + 1
+        meters.append((before, now))
+        clean.append(ids[first + 1] != TIE)
+    borders = [i for i, c in enumerate(clean) if c]
+    if len(borders) < 2:
+        return ids
+    a, b = sorted(rng.choice(len(borders), size=2, replace=False))
+    a, b = borders[a], borders[b]
+    head, middle, tail = ids[: starts[a]], ids[starts[a] : starts[b]], ids[starts[b] :]
+    # What is read before the tail is the head: say the metre if it is another.
+    body = tail[2:] if meters[b][0] != meters[b][1] else tail[1:]
+    change = [meters[b][1]] if meters[b][1] != meters[a][0] else []
+    parts = [head, [GAP], tail[:1], change, body, [FILL], middle, [END]]
+    return np.concatenate([np.asarray(p, ids.dtype) for p in parts])
+
+
+def unfold_infill(ids: list[int]) -> list[int]:
+    """The inverse of `fold_infill`: the bars in the order in which they sound.
+
+    Raises:
+        InputError: if the marks are not in that order.
+    """
+    try:
+        gap = ids.index(GAP)
+        fill = ids.index(FILL, gap)
+    except ValueError:
+        raise InputError("an infilling without its gap") from None
+    if ids[fill - 1] != END or ids[-1] != END:
+        raise InputError("an infilling that breaks off")
+    head, tail, middle = ids[:gap], ids[gap + 1 : fill - 1], ids[fill + 1 : -1]
+
+    meter_before = [t for t in head[FIRST_EVENT:] if is_meter(t)][-1]
+    meter_after = next((t for t in reversed(middle) if is_meter(t)), meter_before)
+    stated = is_meter(tail[1])
+    wanted = tail[1] if stated else meter_before
+    body = tail[2:] if stated else tail[1:]
+    change = [wanted] if wanted != meter_after else []
+    return [*head, *middle, tail[0], *change, *body, END]
+
+
+def _melody_of(ids: list[int]) -> Melody:
+    """The melody of ids that keep the grammar."""
+    key = None
+    if ids[2] != UNKNOWN and ids[3] != UNKNOWN:
+        key = Key.from_pitch_class(ids[3] - KEY0, MODES[ids[2] - MODE0])
+    notes: list[Note] = []
+    meters: list[Meter] = []
+    at, length, pickup, in_pickup = 0, 0, 0, False
+    for token in ids[FIRST_EVENT:]:
+        if is_meter(token):
+            meters.append(meter_of(token, at))
+        elif token == PICKUP:
+            in_pickup = True
+        elif BAR0 < token <= BAR_MORE:
+            if in_pickup:
+                pickup, in_pickup = at, False
+        elif LENGTH0 <= token < LENGTH0 + len(LENGTHS):
+            length = LENGTHS[token - LENGTH0] * TICKS_PER_STEP
+        elif token == TIE:
+            last = notes[-1]
+            notes[-1] = Note(last.onset, last.duration + length, last.pitch)
+            at += length
+        elif token == REST:
+            at += length
+        elif token >= PITCH_LOWEST:
+            notes.append(Note(at, length, token - PITCH0))
+            at += length
+    return Melody(tuple(notes), tuple(meters), pickup=pickup, duration=at, key=key)

@@ -1,0 +1,102 @@
+"""The table of the `notes` vocabulary: which ids there are and what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tunesmith.errors import InputError
+from tunesmith.melody import MODES, TICKS_PER_QUARTER, Key, Meter
+from tunesmith.tokens.base import Ids
+
+STEPS_PER_QUARTER = 24
+TICKS_PER_STEP = TICKS_PER_QUARTER // STEPS_PER_QUARTER
+
+SPECIALS = ("bos", "end", "?", "gap", "fill", "pickup", "rest", "tie")
+BOS, END, UNKNOWN, GAP, FILL, PICKUP, REST, TIE = range(len(SPECIALS))
+STYLE_SLOTS = 16
+KEYNAMES = tuple(Key.from_pitch_class(p).tonic for p in range(12))
+DENSITIES = (0.5, 0.75, 1.0, 1.34, 1.67, 2.0, 3.0)
+"""Bounds in sounding notes a quarter; a density below the first is class 0."""
+METERS = tuple(
+    f"{n}/{d}"
+    for d, highest in ((1, 4), (2, 12), (4, 16), (8, 24), (16, 32), (32, 32))
+    for n in range(1, highest + 1)
+    if d < 32 or n % 2  # an even number of thirty-seconds is said in sixteenths
+)
+LONGEST_COUNT = 64
+LENGTHS = tuple(n for n in range(1, 97) if n == 1 or n % 2 == 0 or n % 3 == 0)
+"""Steps; every other length is a sum of these, tied."""
+LOWEST, HIGHEST = 21, 108
+
+NAMES = (
+    *SPECIALS,
+    *(f"style:{n}" for n in range(STYLE_SLOTS)),
+    *(f"mode:{m}" for m in MODES),
+    *(f"key:{k}" for k in KEYNAMES),
+    *(f"density:{n}" for n in range(len(DENSITIES) + 1)),
+    *(f"meter:{m}" for m in METERS),
+    *(f"bar:{n}" for n in range(1, LONGEST_COUNT + 1)),
+    "bar:more",
+    *(f"len:{n}" for n in LENGTHS),
+    *(f"pitch:{p}" for p in range(LOWEST, HIGHEST + 1)),
+)
+_ID = {name: i for i, name in enumerate(NAMES)}
+STYLE0, MODE0, KEY0 = _ID["style:0"], _ID["mode:major"], _ID["key:C"]
+DENSITY0, METER0, BAR0 = _ID["density:0"], _ID["meter:1/1"], _ID["bar:1"] - 1
+BAR_MORE, LENGTH0 = _ID["bar:more"], _ID["len:1"]
+PITCH_LOWEST = _ID[f"pitch:{LOWEST}"]
+PITCH0 = PITCH_LOWEST - LOWEST
+ATTRIBUTES = ("style", "mode", "key", "density", "low", "high")
+"""The slots that follow `bos`, in order."""
+FIRST_EVENT = 1 + len(ATTRIBUTES)
+"""Where the metre stands, the first token that is always known."""
+METER_STEPS = tuple(
+    4 * STEPS_PER_QUARTER * int(n) // int(d) for n, d in (m.split("/") for m in METERS)
+)
+
+
+def bar_token(remaining: int) -> int:
+    """The id of a bar with which `remaining` bars, 1 or more, are left."""
+    return BAR0 + remaining if remaining <= LONGEST_COUNT else BAR_MORE
+
+
+def meter_token(meter: Meter) -> int:
+    """The id of a metre.
+
+    Raises:
+        InputError: if the table does not have it.
+    """
+    numerator, denominator = meter.numerator, meter.denominator
+    while denominator >= 32 and numerator % 2 == 0:
+        numerator, denominator = numerator // 2, denominator // 2
+    try:
+        return _ID[f"meter:{numerator}/{denominator}"]
+    except KeyError:
+        raise InputError(f"no token says a metre of {meter}") from None
+
+
+def meter_of(token: int, tick: int) -> Meter:
+    """The metre that a metre's id says, from `tick` on."""
+    numerator, denominator = map(int, METERS[token - METER0].split("/"))
+    return Meter(tick, numerator, denominator)
+
+
+def is_meter(token: int) -> bool:
+    """Whether an id is a metre."""
+    return METER0 <= token < METER0 + len(METERS)
+
+
+def length_token(steps: int) -> int:
+    """The id of a length that is in `LENGTHS`."""
+    return LENGTH0 + LENGTHS.index(steps)
+
+
+def density_class(notes_a_quarter: float) -> int:
+    """The density class, 0 to 7, of a number of sounding notes a quarter."""
+    return int(np.searchsorted(DENSITIES, notes_a_quarter, side="right"))
+
+
+def is_bar(ids: Ids) -> NDArray[np.bool_]:
+    """(T,) which ids begin a counted bar."""
+    return (ids > BAR0) & (ids <= BAR_MORE)

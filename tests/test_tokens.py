@@ -1,0 +1,251 @@
+"""Tokens: melodies as ids and back, the grammar, and what training does to ids."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunesmith.errors import InputError, UsageError
+from tunesmith.melody import Key, Melody, Meter, Note
+from tunesmith.tokens import make_vocabulary, vocabulary_from_dict
+from tunesmith.tokens.notes import (
+    LENGTHS,
+    TICKS_PER_STEP,
+    UNKNOWN,
+    fold_infill,
+    grid_moves,
+    unfold_infill,
+)
+
+NOTES = make_vocabulary("notes", ("folk", "lieder"))
+LETTERS = make_vocabulary("letters")
+
+
+@st.composite
+def melodies(draw, step=TICKS_PER_STEP):
+    """Melodies on the grid (or on `step` ticks), with pickups and metre changes."""
+    choices = [(4, 4), (3, 4), (6, 8), (2, 4), (5, 8), (12, 8), (3, 2)]
+    first = draw(st.sampled_from(choices))
+    bar = Meter(0, *first).bar_ticks
+    pickup = draw(st.sampled_from([0, 0, 240, 480])) % bar
+    meters, barline, now = [Meter(0, *first)], pickup, first
+    for _ in range(draw(st.integers(0, 3))):
+        barline += draw(st.integers(1, 3)) * Meter(0, *now).bar_ticks
+        now = draw(st.sampled_from([m for m in choices if m != now]))
+        meters.append(Meter(barline, *now))
+    notes, at = [], draw(st.integers(0, 3)) * step
+    for _ in range(draw(st.integers(1, 30))):
+        length = draw(st.integers(1, 2400 // step)) * step
+        notes.append(Note(at, length, draw(st.integers(21, 108))))
+        at += length + draw(st.sampled_from([0, 0, 0, 1, 4, 90])) * step
+    meters = [m for m in meters if m.tick < notes[-1].end]
+    if notes[-1].end <= pickup:
+        notes.append(Note(notes[-1].end, 1920, 60))
+    key = draw(st.sampled_from([None, Key("D", "dorian"), Key("Eb", "major")]))
+    return Melody(tuple(notes), tuple(meters), pickup=min(pickup, bar - 1), key=key)
+
+
+@given(melodies())
+def test_round_trip_on_the_grid(melody):
+    encoded = NOTES.encode(melody, "folk")
+    back = NOTES.decode(encoded.ids)
+    assert encoded.moved == 0
+    assert back.notes == melody.notes
+    assert back.key == melody.key
+    assert [(b.start, b.end) for b in back.bars] == [(b.start, b.end) for b in melody.bars]
+    assert NOTES.note_count(encoded.ids) == len(melody.notes)
+    assert NOTES.words(encoded.ids)[1] == "style:0"
+
+
+@given(melodies(step=7))
+def test_off_the_grid_the_number_of_notes_and_the_pitches_stay(melody):
+    try:
+        encoded = NOTES.encode(melody)
+    except InputError as e:
+        assert "too short for the grid" in str(e)
+        return
+    back = NOTES.decode(encoded.ids)
+    assert back.pitches == melody.pitches
+    moved = sum(
+        a.onset != b.onset or a.duration != b.duration
+        for a, b in zip(back.notes, melody.notes, strict=True)
+    )
+    if not melody.pickup:  # a pickup off the grid moves all that follows, together
+        assert moved == encoded.moved == grid_moves(melody)
+
+
+def test_a_tune_in_words():
+    # Pickup of a quarter; a half note tied over the barline; a last bar short by the pickup.
+    melody = Melody(
+        (Note(0, 480, 62), Note(480, 960, 67), Note(1440, 960, 69), Note(2400, 480, 71)),
+        (Meter(0, 3, 4),),
+        pickup=480,
+        key=Key("G"),
+    )
+    words = NOTES.words(NOTES.encode(melody).ids)
+    assert " ".join(words) == (
+        "bos ? mode:major key:G density:1 pitch:62 pitch:71 meter:3/4 "
+        "pickup len:24 pitch:62 bar:2 len:48 pitch:67 len:24 pitch:69 "
+        "bar:1 len:24 tie len:24 pitch:71 end"
+    )
+
+
+def test_an_odd_length_is_a_sum_of_tied_ones():
+    melody = Melody((Note(0, 5 * TICKS_PER_STEP, 60), Note(100, 1820, 62)))
+    words = NOTES.words(NOTES.encode(melody).ids)
+    assert words[9:13] == ["len:4", "pitch:60", "len:1", "tie"]
+
+
+@given(st.integers(1, 2000))
+def test_every_length_can_be_said(steps):
+    total, left = 0, steps
+    while left:
+        piece = max(n for n in LENGTHS if n <= left)
+        total, left = total + piece, left - piece
+    assert total == steps
+
+
+def _walk(grammar, size, seed, limit=20_000):
+    """A random tune: any allowed token, drawn evenly."""
+    rng, state, ids = np.random.default_rng(seed), grammar.start(), []
+    while not grammar.ended(state):
+        allowed = np.flatnonzero(grammar.allowed(state))
+        assert len(allowed), (state, "a dead end")
+        ids.append(int(rng.choice(allowed)))
+        state = grammar.advance(state, ids[-1])
+        assert len(ids) < limit
+    assert not grammar.allowed(state).any()
+    assert max(ids) < size
+    return ids
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_walks_never_dead_end_and_keep_their_wishes(seed):
+    wishes = {"bars": 1 + 3 * seed, "meter": Meter(0, 6, 8), "key": "D", "mode": "dorian"}
+    melody = NOTES.decode(_walk(NOTES.grammar(wishes), NOTES.size, seed))
+    counted = [b for b in melody.bars if not b.is_pickup]
+    assert len(counted) == wishes["bars"]
+    assert {str(b.meter) for b in melody.bars} == {"6/8"}
+    assert melody.key == Key("D", "dorian")
+    assert melody.duration in (melody.bars[-1].end, melody.bars[-1].end - melody.pickup)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_generating_without_wishes_leaves_nothing_unknown_and_ends(seed):
+    ids = _walk(NOTES.grammar({}), NOTES.size, seed)
+    assert UNKNOWN not in ids
+    key = NOTES.decode(ids).key
+    assert key is not None and abs(key.sharps) <= 4
+
+
+def test_long_tunes_count_down_exactly():
+    ids = _walk(NOTES.grammar({"bars": 70, "meter": Meter(0, 2, 4)}), NOTES.size, 3)
+    assert NOTES.words(ids).count("bar:more") == 6
+    assert sum(w.startswith("bar:") for w in NOTES.words(ids)) == 70
+
+
+def test_a_one_bar_tune_is_never_silent():
+    for seed in range(30):
+        NOTES.decode(_walk(NOTES.grammar({"bars": 1}), NOTES.size, seed))  # a Melody has notes
+
+
+@pytest.mark.parametrize(
+    ("wishes", "says"),
+    [
+        ({"style": "jazz"}, "no style 'jazz'; it has: folk, lieder"),
+        ({"bars": 0}, "0 bars"),
+        ({"low": 70, "high": 60}, "lowest pitch is above"),
+        ({"meter": Meter(0, 5, 64)}, "no token says a metre of 5/64"),
+        ({"low": 3}, "no token says low 3"),
+    ],
+)
+def test_wishes_that_no_token_says(wishes, says):
+    with pytest.raises(UsageError, match=says):
+        NOTES.grammar(wishes)
+
+
+@given(melodies(), st.integers(0, 2**31))
+def test_infilling_unfolds_to_the_same_tune(melody, seed):
+    ids = NOTES.encode(melody).ids
+    folded = fold_infill(ids, np.random.default_rng(seed))
+    if len(folded) != len(ids) or (folded != ids).any():
+        again = NOTES.decode(unfold_infill([int(i) for i in folded]))
+        assert again == NOTES.decode(ids)
+
+
+def test_infilling_does_happen():
+    melody = Melody(tuple(Note(480 * i, 480, 60 + i % 5) for i in range(64)))
+    ids = NOTES.encode(melody).ids
+    words = NOTES.words(fold_infill(ids, np.random.default_rng(1)))
+    assert "gap" in words and "fill" in words and words.count("end") == 2
+
+
+@given(melodies(), st.integers(0, 2**31))
+def test_augmenting_keeps_the_tune_up_to_transposition(melody, seed):
+    ids = NOTES.encode(melody, "folk").ids
+    before = ids.copy()
+    back = NOTES.decode(NOTES.augment(ids, np.random.default_rng(seed)))
+    assert (ids == before).all()  # the corpus is never changed
+    assert melody.same_tune(back)
+    if melody.key and back.key:
+        shift = back.notes[0].pitch - melody.notes[0].pitch
+        assert (back.key.pitch_class - melody.key.pitch_class - shift) % 12 == 0
+
+
+@given(melodies())
+def test_unconditional_hides_every_attribute_and_charges_all_else(melody):
+    ids = NOTES.encode(melody, "folk").ids
+    hidden = NOTES.unconditional(ids)
+    assert (hidden[1:7] == UNKNOWN).all() and (hidden[7:] == ids[7:]).all()
+    assert NOTES.charged(hidden).tolist() == [False] * 7 + [True] * (len(ids) - 7)
+    assert (NOTES.unconditional(NOTES.encode(melody, "lieder").ids) == hidden).all()
+
+
+@given(melodies(), st.integers(20, 200))
+def test_cutting_stops_at_a_bar(melody, length):
+    ids = NOTES.encode(melody).ids
+    cut = NOTES.cut(ids, length)
+    assert len(cut) <= max(length, 0) and (cut == ids[: len(cut)]).all()
+
+
+def test_what_breaks_the_grammar_is_refused():
+    ids = NOTES.encode(Melody((Note(0, 1920, 60),))).ids
+    with pytest.raises(InputError, match="breaks off"):
+        NOTES.decode(ids[:-1])
+    with pytest.raises(InputError, match="may not follow"):
+        NOTES.decode([*ids[:-1], ids[-2], ids[-1]])
+
+
+def test_pitches_outside_the_piano_are_refused():
+    with pytest.raises(InputError, match="leave the piano's range"):
+        NOTES.encode(Melody((Note(0, 480, 12),)))
+
+
+@given(st.text("CcDdEFfGgAaBR", min_size=1).filter(lambda t: set(t) != {"R"}))
+def test_letters_round_trip(text):
+    ids = [13, *("CcDdEFfGgAaBR".index(c) for c in text), 13]
+    melody = LETTERS.decode(ids)
+    assert LETTERS.encode(melody).ids.tolist() == ids
+    assert LETTERS.note_count(np.array(ids)) == len(text) - text.count("R")
+
+
+def test_letters_of_a_wished_length():
+    for seed in range(5):
+        ids = _walk(LETTERS.grammar({"bars": 2}), 14, seed)
+        assert len(ids) == 10
+    with pytest.raises(UsageError, match="knows nothing of key"):
+        LETTERS.grammar({"key": "D"})
+
+
+@pytest.mark.parametrize("vocabulary", [NOTES, LETTERS])
+def test_vocabulary_as_data(vocabulary):
+    again = vocabulary_from_dict(vocabulary.to_dict())
+    assert again.names == vocabulary.names and again.styles == vocabulary.styles
+    changed = vocabulary.to_dict() | {"tokens": list(reversed(vocabulary.names))}
+    with pytest.raises(InputError, match="not those of this version"):
+        vocabulary_from_dict(changed)
+
+
+def test_no_two_tokens_have_one_name():
+    for vocabulary in (NOTES, LETTERS):
+        assert len(set(vocabulary.names)) == vocabulary.size
