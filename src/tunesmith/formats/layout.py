@@ -368,6 +368,7 @@ def _as_tuplet(start: int, end: int, cuts: list[int]) -> tuple[float, list[_Regi
         return float("inf"), []
     edges = sum(c not in cuts and c not in (0,) for c in (start, end))
     middle = (start + end) // 2 in cuts
+    offsets = [c - start for c in inner]
     best: tuple[float, list[_Region]] = (float("inf"), [])
     for rarity, actual in enumerate(_TUPLETS):
         if odd == 3 and actual % 3 == 0:
@@ -380,14 +381,23 @@ def _as_tuplet(start: int, end: int, cuts: list[int]) -> tuple[float, list[_Regi
         for level in range(6 if actual <= 5 else 2):
             if span < normal * GRID << level:
                 break
-            grid = {start + round(Fraction(k * span, actual << level))
-                    for k in range(actual << level)}  # fmt: skip
-            if grid.issuperset(inner):
+            if _tuplet_grid(span, actual << level).issuperset(offsets):
                 cost = 2 + rarity + level + 2 * edges + middle
                 if cost < best[0]:
                     best = float(cost), [_Region(start, end, actual, normal, level)]
                 break
     return best
+
+
+@lru_cache(maxsize=4096)
+def _tuplet_grid(span: int, parts: int) -> frozenset[int]:
+    """A span cut into equal parts, each cut rounded to the tick as readers do."""
+    return frozenset(_rounded(k * span, parts) for k in range(parts))
+
+
+def _rounded(top: int, bottom: int) -> int:
+    """A fraction to the nearest whole number, halves upwards."""
+    return (2 * top + bottom) // (2 * bottom)
 
 
 def _merged(regions: list[_Region]) -> list[_Region]:
@@ -507,13 +517,13 @@ def _split_tuplet(start: int, end: int, region: _Region) -> Iterator[_Piece]:
     span = region.end - region.start
     units = region.actual << region.level
     value = Fraction(span, WHOLE * region.normal << region.level)
-    at = round(Fraction((start - region.start) * units, span))
-    stop = round(Fraction((end - region.start) * units, span))
+    at = _rounded((start - region.start) * units, span)
+    stop = _rounded((end - region.start) * units, span)
     while at < stop:
         size = stop - at
         while (single := _single(Fraction(size, 1 << 20))) is None:
             size = 1 << (size.bit_length() - 1)
-        here = region.start + round(Fraction(at * span, units))
-        there = region.start + round(Fraction((at + size) * span, units))
+        here = region.start + _rounded(at * span, units)
+        there = region.start + _rounded((at + size) * span, units)
         yield here, there - here, single[0] * (1 << 20) * value, single[1]
         at += size
