@@ -1,0 +1,459 @@
+"""Reading MusicXML: which part and voice is the melody, and its bars."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+from tunesmith.errors import InputError, TunesmithError
+from tunesmith.formats.barring import SourceBar, SourceNote, assemble
+from tunesmith.formats.harmony import read_harmony
+from tunesmith.formats.musicxml_open import open_score
+from tunesmith.formats.reading import Reading
+from tunesmith.formats.repeats import Marks
+from tunesmith.formats.xmlparts import number, parse_number, step_of
+from tunesmith.melody import Key, Melody
+
+_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_MODES = {
+    "major": "major", "ionian": "major", "minor": "minor", "aeolian": "minor",
+    "dorian": "dorian", "phrygian": "phrygian", "lydian": "lydian",
+    "mixolydian": "mixolydian", "locrian": "locrian",
+}  # fmt: skip
+_MELODY_NAMES = re.compile(
+    r"melod|voice|vocal|voc\b|sing|sang|solo|lead|sopran|tenor|alt[ou]?\b|mezzo|bariton|bass\b"
+    r"|canto|voix|chant|stimme|voz|man\b|woman|frau|mann|mädchen",
+    re.IGNORECASE,
+)
+_JUMP_WORDS = re.compile(r"\b(d\. ?[cs]\.|da capo|dal segno)", re.IGNORECASE)
+_BEAT_UNITS: dict[str, int | Fraction] = {
+    "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2),
+    "16th": Fraction(1, 4), "32nd": Fraction(1, 8),
+}  # fmt: skip
+
+
+def scan(data: bytes, where: str) -> list[Reading]:
+    """Read the melody of a .musicxml, .xml or .mxl file.
+
+    Of several parts the one with lyrics is the melody, else the one named as a
+    voice, else the only one with notes; of several voices in it, the one with
+    the most notes. Repeats are played out; D.C. and D.S. are not. Pitches are as
+    they sound.
+
+    Args:
+        data: the file's bytes.
+        where: what to call it in errors.
+
+    Returns:
+        One reading; what is wrong with the file is in it, never raised.
+    """
+    remarks: Counter[str] = Counter()
+    try:
+        melody = _read_score(open_score(data, remarks), where, remarks)
+    except TunesmithError as e:
+        return [Reading(where, error=e.at(where))]
+    return [Reading(where, melody, remarks=dict(remarks))]
+
+
+def _read_score(score: ET.Element, where: str, remarks: Counter[str]) -> Melody:
+    measures = _melody_part(score, remarks)
+    reader = _PartReader(remarks)
+    for i, measure in enumerate(measures):
+        reader.read_measure(measure, i)
+    bars = reader.bars_of_melody()
+    melody, mended = assemble(
+        bars,
+        key=reader.key,
+        tempo=reader.tempo or _tempo_of_score(score),
+        title=_title(score),
+        origin=where,
+    )
+    remarks.update(mended)
+    if reader.key and reader.mode_is_missing:
+        melody = _guess_mode(melody)
+    return melody.transpose(reader.transposition or 0)
+
+
+def _guess_mode(melody: Melody) -> Melody:
+    """Choose major or minor for a signature without a mode: minor if the tune ends on its tonic."""
+    assert melody.key
+    minor = Key.from_signature(melody.key.sharps, "minor")
+    ends_minor = melody.pitches[-1] % 12 == minor.pitch_class
+    return replace(melody, key=minor if ends_minor else melody.key, key_is_estimated=True)
+
+
+def _title(score: ET.Element) -> str:
+    """The movement's title, else the work's, else the one printed on the page."""
+    for path in ("movement-title", "work/work-title"):
+        if title := " ".join(score.findtext(path, "").split()):
+            return title
+    for credit in score.findall("credit"):
+        if credit.findtext("credit-type", "").strip() == "title":
+            return " ".join(credit.findtext("credit-words", "").split())
+    return ""
+
+
+def _tempo_of_score(score: ET.Element) -> float | None:
+    """The first tempo of any part."""
+    for element in score.iter():
+        if element.tag in ("direction", "sound") and (tempo := _tempo(element)):
+            return tempo
+    return None
+
+
+def _tempo(element: ET.Element) -> float | None:
+    """Quarters a minute of a <direction> or <sound>, or None."""
+    sound = element if element.tag == "sound" else element.find("sound")
+    tempo = parse_number(sound.get("tempo")) if sound is not None else None
+    if not tempo:
+        metronome = element.find("direction-type/metronome")
+        if metronome is None:
+            return None
+        rate = number(metronome, "per-minute")
+        unit = _BEAT_UNITS.get(metronome.findtext("beat-unit", "").strip())
+        if not rate or not unit:
+            return None
+        dots = len(metronome.findall("beat-unit-dot"))
+        tempo = rate * unit * (2 - Fraction(1, 2**dots))
+    return float(tempo) if 1 <= tempo <= 2000 else None
+
+
+# -- the part ---------------------------------------------------------------------
+
+
+def _melody_part(score: ET.Element, remarks: Counter[str]) -> list[ET.Element]:
+    """The measures of the part that is the melody.
+
+    Raises:
+        InputError: if none stands out; it lists the parts.
+    """
+    names = {p.get("id", ""): _part_name(p) for p in score.findall("part-list/score-part")}
+    parts: dict[str, list[ET.Element]] = defaultdict(list)
+    if score.tag == "score-partwise":
+        for part in score.findall("part"):
+            parts[part.get("id", "")] += part.findall("measure")
+    else:
+        for measure in score.findall("measure"):
+            for part in measure.findall("part"):
+                parts[part.get("id", "")].append(part)
+    notes = {i: _count(measures, "note/pitch") for i, measures in parts.items()}
+    sounding = [i for i in parts if notes[i]]
+    if not sounding:
+        raise InputError("no notes", remedy="give a score with a melody")
+    lyrics = {i: _count(parts[i], "note/lyric") for i in sounding}
+    sung = [i for i in sounding if 2 * lyrics[i] >= max(lyrics.values()) > 0]
+    named = [i for i in sounding if _MELODY_NAMES.search(names.get(i, ""))]
+    candidates = sung or named or (sounding if len(sounding) == 1 else [])
+    if not candidates:
+        shown = ", ".join(names.get(i) or i or "?" for i in sounding[:8])
+        more = f" and {len(sounding) - 8} more" if len(sounding) > 8 else ""
+        raise InputError(
+            f"{len(sounding)} parts and no sign which is the melody: {shown}{more}",
+            remedy="export the melody's part alone, or name it Voice",
+        )
+    if len(sounding) > 1:
+        remarks["other parts dropped"] += len(sounding) - 1
+    if len(sung) > 1:
+        remarks["of several sung parts the first taken"] += 1
+    return parts[candidates[0]]
+
+
+def _part_name(part: ET.Element) -> str:
+    paths = ("part-name", "score-instrument/instrument-name")
+    return " ".join(" ".join(part.findtext(p, "") for p in paths).split())
+
+
+def _count(measures: list[ET.Element], path: str) -> int:
+    return sum(len(m.findall(path)) for m in measures)
+
+
+# -- the bars ---------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _VoiceBar:
+    """What one voice has in one measure: notes by onset (the highest of each), counts."""
+
+    notes: dict[Fraction, SourceNote] = field(default_factory=dict)
+    in_chords: int = 0
+    grace: int = 0
+
+
+@dataclass(slots=True)
+class _Measure:
+    """A measure with its voices, before one of them is chosen."""
+
+    place: str
+    meter: tuple[int, int]
+    length: Fraction
+    voices: dict[str, _VoiceBar]
+    chords: list[tuple[Fraction, str]]
+    marks: Marks
+
+
+class _PartReader:
+    """Reads the measures of one part in order, with the state that runs through them.
+
+    Attributes:
+        key, mode_is_missing: the first key; major stands in for a missing mode.
+        tempo: the first tempo in quarters a minute, or None.
+        transposition: semitones from written to sounding pitch at the start.
+    """
+
+    def __init__(self, remarks: Counter[str]) -> None:
+        self.key: Key | None = None
+        self.mode_is_missing = False
+        self.tempo: float | None = None
+        self.transposition: int | None = None
+        self._remarks = remarks
+        self._measures: list[_Measure] = []
+        self._keys_seen: str | None = None
+        self._divisions = Fraction(1)
+        self._meter = (4, 4)
+        self._transpose_now = 0
+        self._ending: frozenset[int] = frozenset()
+
+    def read_measure(self, measure: ET.Element, index: int) -> None:
+        """Read one measure; `index` counts from 0."""
+        label = measure.get("number", "").strip()[:12]
+        place = f"measure {label or index + 1}"
+        voices: dict[str, _VoiceBar] = defaultdict(_VoiceBar)
+        chords: list[tuple[Fraction, str]] = []
+        at = onset = end = Fraction(0)
+        is_full_rest = True
+        for element in measure:
+            tag = element.tag
+            if tag == "note":
+                duration = self._duration(element, place)
+                if element.find("chord") is None:
+                    onset = at
+                    at += duration
+                end = max(end, onset + duration)
+                rest = element.find("rest")
+                if rest is None or rest.get("measure") != "yes":
+                    is_full_rest = False
+                self._read_note(element, onset, duration, voices, place)
+            elif tag == "backup":
+                at = max(Fraction(0), at - self._duration(element, place))
+            elif tag == "forward":
+                at += self._duration(element, place)
+                end = max(end, at)
+            elif tag == "attributes":
+                self._read_attributes(element, place)
+            elif tag == "harmony":
+                self._read_chord(element, at, chords)
+            elif tag in ("direction", "sound"):
+                self._read_direction(element)
+        full = Fraction(4 * self._meter[0], self._meter[1])
+        # A whole-measure rest is often given as four quarters whatever the metre,
+        # and a measure without anything stands for one.
+        length = full if is_full_rest and (end or not voices) else end
+        marks = self._read_barlines(measure)
+        self._measures.append(_Measure(place, self._meter, length, dict(voices), chords, marks))
+
+    def bars_of_melody(self) -> list[SourceBar]:
+        """The bars of the voice that has the most notes, or the highest of those that have."""
+        counts: Counter[str] = Counter()
+        heights: Counter[str] = Counter()
+        for measure in self._measures:
+            for voice, bar in measure.voices.items():
+                counts[voice] += len(bar.notes)
+                heights[voice] += sum(n.pitch for n in bar.notes.values())
+        if not counts or not max(counts.values()):
+            raise InputError("no notes", remedy="give a score with a melody")
+        chosen = max(counts, key=lambda v: (counts[v], heights[v], -ord(v[0]) if v else 0))
+        if others := sum(counts.values()) - counts[chosen]:
+            self._remarks["notes in other voices dropped"] += others
+        return [self._bar(measure, chosen) for measure in self._measures]
+
+    def _bar(self, measure: _Measure, voice: str) -> SourceBar:
+        bar = measure.voices.get(voice, _VoiceBar())
+        if bar.in_chords:
+            self._remarks["lower notes of chords dropped"] += bar.in_chords
+        if bar.grace:
+            self._remarks["grace notes dropped"] += bar.grace
+        notes: list[SourceNote] = []
+        for note in sorted(bar.notes.values()):
+            if notes and notes[-1].onset + notes[-1].duration > note.onset:
+                notes[-1] = notes[-1]._replace(duration=note.onset - notes[-1].onset, tied=False)
+                self._remarks["overlapping notes cut"] += 1
+            notes.append(note)
+        return SourceBar(
+            measure.place,
+            measure.meter,
+            measure.length,
+            tuple(notes),
+            tuple(sorted((min(at, measure.length), symbol) for at, symbol in measure.chords)),
+            measure.marks,
+        )
+
+    def _duration(self, element: ET.Element, place: str) -> Fraction:
+        """Quarters; 0 for a grace note."""
+        if element.find("grace") is not None:
+            return Fraction(0)
+        duration = number(element, "duration")
+        if duration is None or duration < 0:
+            raise InputError(
+                f"a <{element.tag}> without a duration", where=place, remedy="export it again"
+            )
+        return duration / self._divisions
+
+    def _read_note(
+        self,
+        note: ET.Element,
+        onset: Fraction,
+        duration: Fraction,
+        voices: dict[str, _VoiceBar],
+        place: str,
+    ) -> None:
+        bar = voices[note.findtext("voice", "1").strip()]
+        pitch = note.find("pitch")
+        if pitch is None:
+            if note.find("unpitched") is not None:
+                self._remarks["notes without pitch dropped"] += 1
+            return
+        if note.find("grace") is not None:
+            bar.grace += 1
+            return
+        if note.find("cue") is not None:
+            self._remarks["cue notes dropped"] += 1
+            return
+        if duration == 0:
+            self._remarks["notes without length dropped"] += 1
+            return
+        number_, name = self._pitch(pitch, place)
+        tied = any(
+            t.get("type") == "start"
+            for t in (*note.findall("tie"), *note.findall("notations/tied"))
+        )
+        before = bar.notes.get(onset)
+        if before is not None:
+            bar.in_chords += 1
+            if before.pitch >= number_:
+                return
+        bar.notes[onset] = SourceNote(onset, duration, number_, name, tied)
+
+    def _pitch(self, pitch: ET.Element, place: str) -> tuple[int, str | None]:
+        """Written MIDI number and name, as if the first transposition held throughout."""
+        step = pitch.findtext("step", "").strip()
+        octave = number(pitch, "octave")
+        if step not in _STEPS or octave is None or octave.denominator != 1:
+            raise InputError("a note without step and octave", where=place)
+        alter = number(pitch, "alter") or Fraction(0)
+        if alter.denominator != 1:
+            self._remarks["microtones rounded"] += 1
+        moved = self._transpose_now - (self.transposition or 0)
+        semitones = 12 * (int(octave) + 1) + _STEPS[step] + round(alter) + moved
+        if not 0 <= semitones <= 127:
+            raise InputError(f"the pitch {step}{octave} is outside MIDI's range", where=place)
+        return semitones, None if moved else step_of(pitch, "step", "alter")
+
+    def _read_attributes(self, attributes: ET.Element, place: str) -> None:
+        divisions = number(attributes, "divisions")
+        if divisions is not None:
+            if divisions <= 0:
+                raise InputError("divisions that are not positive", where=place)
+            self._divisions = divisions
+        for key in attributes.findall("key")[:1]:
+            self._read_key(key)
+        for time in attributes.findall("time")[:1]:
+            self._read_time(time, place)
+        transpose = attributes.find("transpose")
+        if transpose is not None:
+            octaves = number(transpose, "octave-change") or 0
+            self._transpose_now = int((number(transpose, "chromatic") or 0) + 12 * octaves)
+            if self.transposition is None and not any(
+                bar.notes for m in self._measures for bar in m.voices.values()
+            ):
+                self.transposition = self._transpose_now
+
+    def _read_key(self, key: ET.Element) -> None:
+        fifths = number(key, "fifths")
+        mode = key.findtext("mode", "").strip().lower()
+        seen = f"{fifths} {mode}"
+        if self._keys_seen is not None:
+            if seen != self._keys_seen:
+                self._remarks["key changes dropped"] += 1
+                self._keys_seen = seen
+            return
+        self._keys_seen = seen
+        if fifths is None or abs(fifths) > 11 or fifths.denominator != 1:
+            self._remarks["unusual key signatures dropped"] += 1
+            return
+        self.mode_is_missing = mode not in _MODES
+        self.key = Key.from_signature(int(fifths), _MODES.get(mode, "major"))
+
+    def _read_time(self, time: ET.Element, place: str) -> None:
+        if time.find("senza-misura") is not None:
+            self._remarks["passages without metre"] += 1
+            return
+        pairs = list(zip(time.findall("beats"), time.findall("beat-type"), strict=False))
+        total = Fraction(0)
+        largest = 1
+        for beats, unit in pairs:
+            counts = [parse_number(b) for b in (beats.text or "").split("+")]
+            below = parse_number(unit.text)
+            if None in counts or not below or below.denominator != 1 or below < 1:
+                raise InputError(
+                    f"no metre: {beats.text}/{unit.text}", where=place, remedy="check its time"
+                )
+            total += sum((c for c in counts if c), Fraction(0)) / below
+            largest = max(largest, int(below))
+        numerator = total * largest
+        if not pairs or numerator.denominator != 1 or numerator < 1:
+            raise InputError("a time signature without beats", where=place)
+        self._meter = (int(numerator), largest)
+
+    def _read_chord(
+        self, harmony: ET.Element, at: Fraction, chords: list[tuple[Fraction, str]]
+    ) -> None:
+        symbol = read_harmony(harmony)
+        if symbol is None:
+            self._remarks["chord symbols not understood"] += 1
+            return
+        offset = (number(harmony, "offset") or Fraction(0)) / self._divisions
+        chords.append((max(Fraction(0), at + offset), symbol))
+
+    def _read_direction(self, element: ET.Element) -> None:
+        tempo = _tempo(element)
+        if tempo is not None:
+            if self.tempo is None:
+                self.tempo = tempo
+            elif tempo != self.tempo:
+                self._remarks["tempo changes dropped"] += 1
+        sound = element if element.tag == "sound" else element.find("sound")
+        words = " ".join(e.text or "" for e in element.findall("direction-type/words"))
+        if _JUMP_WORDS.search(words) or (
+            sound is not None and (sound.get("dacapo") or sound.get("dalsegno"))
+        ):
+            self._remarks["D.C. or D.S. not followed"] += 1
+
+    def _read_barlines(self, measure: ET.Element) -> Marks:
+        starts, times = False, 0
+        stops = False
+        for barline in measure.findall("barline"):
+            repeat = barline.find("repeat")
+            if repeat is not None and repeat.get("direction") == "forward":
+                starts = True
+            elif repeat is not None:
+                times = max(2, min(16, int(parse_number(repeat.get("times")) or 2)))
+            for ending in barline.findall("ending"):
+                if ending.get("type") == "start":
+                    self._ending = _ending_numbers(ending.get("number", ""), self._ending)
+                else:
+                    stops = True
+        endings = self._ending
+        if stops or times:
+            self._ending = frozenset()
+        return Marks(starts, times, endings)
+
+
+def _ending_numbers(text: str, before: frozenset[int]) -> frozenset[int]:
+    """The turns for which an ending is played: '1, 2' or '1-3'; the first if it has no number."""
+    turns: set[int] = set()
+    for first, last in re.findall(r"(\d{1,2})(?:\s*-\s*(\d{1,2}))?", text):
+        turns.update(range(int(first), min(int(last or first), 16) + 1))
+    return frozenset(t for t in turns if 1 <= t <= 16) or frozenset({1 + max(before, default=0)})
