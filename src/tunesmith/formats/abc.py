@@ -1,0 +1,255 @@
+"""ABC: reading files of many tunes, and writing.
+
+Reading follows the standard 2.1 (Walshaw, 2011) and is liberal where old
+collections are: hyphens that are slurs, `!` at line ends, bars broken by a line.
+Its choices: an accidental holds to the next written barline, in all octaves (the
+standard's default, and what abc2midi does); a line end is a barline too, unless
+the line ends with a backslash, and what it parts is joined again where the parts
+fill one bar; an empty line ends a tune; more than two signs that mean nothing
+reject it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from fractions import Fraction
+
+from tunesmith.errors import InputError, TunesmithError
+from tunesmith.formats.abc_fields import KeyField, parse_key, parse_meter, parse_tempo, parse_unit
+from tunesmith.formats.abc_fields import unit_for as _unit_for
+from tunesmith.formats.abc_tokens import tokens
+from tunesmith.formats.abc_voice import Voice
+from tunesmith.formats.abc_writer import dumps
+from tunesmith.formats.barring import assemble
+from tunesmith.formats.reading import Reading
+
+__all__ = ["dumps", "scan"]
+
+_FIELD = re.compile(r"([A-Za-z]):(?![|:\]])(.*)")
+_MAIL = re.compile(r"=20\s*$|=3D|=\s*$")
+"""What 'quoted-printable' mail leaves behind."""
+_COMMENT = re.compile(r"(?<!\\)%.*")
+_MOST_UNKNOWN = 2
+"""Signs without a meaning that a tune may hold and still be trusted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The lines of one tune, and the number of the first."""
+
+    name: str
+    first_line: int
+    lines: list[str]
+
+
+def scan(data: bytes, where: str) -> list[Reading]:
+    """Read every tune of an ABC file; a bad one does not lose its neighbours.
+
+    Repeats are played out once, grace notes dropped, of a chord the top note
+    kept, of several voices the first that has notes. The remarks of each reading
+    count what was dropped or mended.
+
+    Args:
+        data: the file, UTF-8 or else Latin-1.
+        where: its name, for the places in errors.
+
+    Returns:
+        A reading for each tune, in order; a single one with an error if there is none.
+    """
+    lines = re.split(r"\r\n|\r|\n", _decoded(data))
+    starts = [i for i, line in enumerate(lines) if line.startswith("X:")]
+    if not starts:
+        if not any(line.startswith("K:") for line in lines):
+            error = InputError(
+                "no ABC tune in it", where=where, remedy="a tune starts with a line X:1"
+            )
+            return [Reading(where, error=error)]
+        starts = [0]
+    header = lines[: starts[0]]
+    readings: list[Reading] = []
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        number = lines[start][2:].partition("%")[0].strip()[:20] or str(len(readings) + 1)
+        name = f"{where}, tune {number} (line {start + 1})"
+        readings.append(_read(_Source(name, start + 1, lines[start:end]), header))
+    return readings
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _read(source: _Source, file_header: list[str]) -> Reading:
+    tune = _Tune(source)
+    try:
+        tune.read_header(file_header)
+        tune.read_lines()
+        bars = tune.voice_with_notes().source_bars()
+        melody, mended = assemble(
+            bars,
+            key=tune.key.key if tune.key else None,
+            tempo=tune.tempo,
+            title=tune.title,
+            origin=source.name,
+        )
+    except TunesmithError as e:
+        return Reading(source.name, error=e.at(source.name), remarks=dict(tune.remarks))
+    tune.remarks.update(mended)
+    return Reading(source.name, melody, remarks=dict(tune.remarks))
+
+
+class _Tune:
+    """The state of one tune while its lines are read."""
+
+    def __init__(self, source: _Source) -> None:
+        self.source = source
+        self.remarks: Counter[str] = Counter()
+        self.title = ""
+        self.tempo: float | None = None
+        self.key: KeyField | None = None
+        self.meter: tuple[int, int] | None = None
+        self.unit: Fraction | None = None
+        self.tempo_text = ""
+        self.voices: dict[str, Voice] = {}
+        self.voice: Voice | None = None
+
+    def read_header(self, lines: list[str]) -> None:
+        """Take metre, unit and tempo from the lines before the file's first tune."""
+        for line in lines:
+            match = _FIELD.match(_COMMENT.sub("", line))
+            if match and match[1] in "MLQ":
+                self._header_field(match[1], match[2].strip())
+
+    def read_lines(self) -> None:
+        """Read the tune's own lines, header and music."""
+        ended = False
+        for number, line in enumerate(self.source.lines, self.source.first_line):
+            if ended:
+                if _COMMENT.sub("", line).strip():
+                    self.remarks["lines after the end of the tune passed over"] += 1
+                continue
+            if self.voice and not line.strip():
+                ended = True
+                continue
+            try:
+                self._read_line(line, number)
+            except TunesmithError as e:
+                raise (e if e.where else e.at(f"line {number}")) from None
+        if not self.voice:
+            raise InputError("no K: field, so no music", remedy="end its header with K:")
+
+    def voice_with_notes(self) -> Voice:
+        """The first voice that has notes; those of the others are counted."""
+        voices = [v for v in self.voices.values() if v.note_count]
+        if not voices:
+            raise InputError("no notes")
+        others = sum(v.note_count for v in voices[1:])
+        if others:
+            self.remarks["notes of other voices dropped"] += others
+        return voices[0]
+
+    def _read_line(self, line: str, number: int) -> None:
+        if line.startswith(("%", "+:")):
+            return
+        match = _FIELD.match(line)
+        if match:
+            text = _COMMENT.sub("", match[2]).strip()
+            if self.voice:
+                self._body_field(match[1], text)
+            else:
+                self._header_field(match[1], text)
+        elif self.voice:
+            self._read_music(line, number)
+        elif _COMMENT.sub("", line).strip():
+            self.remarks["header lines passed over"] += 1
+
+    def _read_music(self, line: str, number: int) -> None:
+        """Read one line of music; a voice may be switched within it."""
+        if "=" in line and _MAIL.search(line):
+            self.remarks["remains of mail encoding mended"] += 1
+            line = _MAIL.sub(lambda m: "=" if m[0] == "=3D" else " ", line)
+        continued = False
+        for token in tokens(line):
+            assert self.voice
+            try:
+                if token.kind == "field":
+                    self._body_field(token.match["name"], token.match["value"].strip())
+                elif token.kind == "continued":
+                    continued = True
+                else:
+                    self.voice.take(token, number)
+            except TunesmithError as e:
+                place = f"line {number}, column {token.column}"
+                raise (e if e.where else e.at(place)) from None
+        if self.voice and not continued:
+            self.voice.end_line()
+
+    def _header_field(self, name: str, text: str) -> None:
+        if name == "T" and not self.title:
+            self.title = text.replace(r"\%", "%")
+        elif name == "M":
+            self.meter = parse_meter(text)
+        elif name == "L":
+            self.unit = parse_unit(text)
+        elif name == "Q":
+            self.tempo_text = text
+        elif name == "P" and len(text) > 1:
+            self.remarks["order of parts not followed"] += 1
+        elif name == "K":
+            self.key = parse_key(text)
+            self._start_music()
+
+    def _start_music(self) -> None:
+        assert self.key
+        self.unit = self.unit or _unit_for(self.meter)
+        if self.tempo_text:
+            self.tempo = parse_tempo(self.tempo_text, self.unit)
+            if self.tempo is None:
+                self.remarks["tempo without a number passed over"] += 1
+        self._note_shift(self.key)
+        self._switch_to("")
+
+    def _note_shift(self, key: KeyField) -> None:
+        if key.shifts:
+            self.remarks["octave or transposition of a K: field not followed"] += 1
+
+    def _switch_to(self, name: str) -> None:
+        assert self.key and self.unit
+        if name not in self.voices:
+            self.voices[name] = Voice(self, self.key, self.meter, self.unit)
+        self.voice = self.voices[name]
+
+    def _body_field(self, name: str, text: str) -> None:
+        """Follow a field among the music, on a line of its own or inline."""
+        assert self.voice
+        if name == "M":
+            self.voice.set_meter(parse_meter(text))
+        elif name == "L":
+            self.voice.set_unit(parse_unit(text))
+        elif name == "K":
+            key = parse_key(text)
+            self._note_shift(key)
+            self.voice.set_key(key)
+            if self.key and key.key != self.key.key:
+                self.remarks["key changes not kept"] += 1
+        elif name == "V":
+            self._switch_to(text.split()[0] if text else "")
+        elif name == "Q":
+            self.remarks["tempo changes dropped"] += 1
+
+    def unknown_sign(self, text: str, line: int, column: int) -> None:
+        """Count a sign that means nothing; too many of them reject the tune.
+
+        Raises:
+            InputError: at the first sign over the limit, with its place.
+        """
+        self.remarks["characters passed over"] += 1
+        if self.remarks["characters passed over"] > _MOST_UNKNOWN:
+            raise InputError(
+                f"'{text}' means nothing in ABC, and it is not the first such sign",
+                where=f"line {line}, column {column}",
+            )
