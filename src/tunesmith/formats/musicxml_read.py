@@ -29,9 +29,10 @@ _MELODY_NAMES = re.compile(
     re.IGNORECASE,
 )
 _JUMP_WORDS = re.compile(r"\b(d\. ?[cs]\.|da capo|dal segno)", re.IGNORECASE)
-_BEAT_UNITS: dict[str, int | Fraction] = {
-    "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2),
-    "16th": Fraction(1, 4), "32nd": Fraction(1, 8),
+_UNITS = {
+    "breve": Fraction(8), "whole": Fraction(4), "half": Fraction(2), "quarter": Fraction(1),
+    "eighth": Fraction(1, 2), "16th": Fraction(1, 4), "32nd": Fraction(1, 8),
+    "64th": Fraction(1, 16), "128th": Fraction(1, 32),
 }  # fmt: skip
 
 
@@ -113,7 +114,7 @@ def _tempo(element: ET.Element) -> float | None:
         if metronome is None:
             return None
         rate = number(metronome, "per-minute")
-        unit = _BEAT_UNITS.get(metronome.findtext("beat-unit", "").strip())
+        unit = _UNITS.get(metronome.findtext("beat-unit", "").strip())
         if not rate or not unit:
             return None
         dots = len(metronome.findall("beat-unit-dot"))
@@ -187,8 +188,8 @@ class _Measure:
     """A measure with its voices, before one of them is chosen."""
 
     place: str
-    meter: tuple[int, int]
-    length: Fraction
+    meter: tuple[int, int] | None
+    length: Fraction | None  # None stands for a full bar
     voices: dict[str, _VoiceBar]
     chords: list[tuple[Fraction, str]]
     marks: Marks
@@ -212,7 +213,7 @@ class _PartReader:
         self._measures: list[_Measure] = []
         self._keys_seen: str | None = None
         self._divisions = Fraction(1)
-        self._meter = (4, 4)
+        self._meter: tuple[int, int] | None = None
         self._transpose_now = 0
         self._ending: frozenset[int] = frozenset()
 
@@ -222,37 +223,67 @@ class _PartReader:
         place = f"measure {label or index + 1}"
         voices: dict[str, _VoiceBar] = defaultdict(_VoiceBar)
         chords: list[tuple[Fraction, str]] = []
+        for attributes in measure.findall("attributes"):
+            self._read_attributes(attributes, place)
+        times, length = self._times(measure, place)
+        for element, (onset, duration) in zip(measure, times, strict=True):
+            if element.tag == "note":
+                self._read_note(element, onset, duration, voices, place)
+            elif element.tag == "harmony":
+                self._read_chord(element, onset, chords)
+            elif element.tag in ("direction", "sound"):
+                self._read_direction(element)
+        notes = measure.findall("note")
+        if all(r is not None and r.get("measure") for r in (n.find("rest") for n in notes)) and (
+            notes or not length
+        ):
+            # A whole-measure rest is often given as four quarters whatever the metre,
+            # and a measure without anything stands for one.
+            length = None
+        marks = self._read_barlines(measure)
+        self._measures.append(_Measure(place, self._meter, length, dict(voices), chords, marks))
+
+    def _times(
+        self, measure: ET.Element, place: str
+    ) -> tuple[list[tuple[Fraction, Fraction]], Fraction | None]:
+        """Onset and duration of each element of a measure, and the measure's length, in quarters.
+
+        Some programs write the rests inside tuplets, or next to them, with another
+        duration than the note value they show. Where the measure does not fill its
+        metre as it stands but does with the values shown, those hold.
+        """
+        times, length = self._times_as(measure, place, shown_rests=False)
+        if self._meter and length and length != _quarters(self._meter):
+            mended, full = self._times_as(measure, place, shown_rests=True)
+            if full == _quarters(self._meter):
+                self._remarks["measures with wrong rests mended"] += 1
+                return mended, full
+        return times, length
+
+    def _times_as(
+        self, measure: ET.Element, place: str, *, shown_rests: bool
+    ) -> tuple[list[tuple[Fraction, Fraction]], Fraction]:
+        times = []
         at = onset = end = Fraction(0)
-        is_full_rest = True
         for element in measure:
-            tag = element.tag
-            if tag == "note":
+            duration = Fraction(0)
+            if element.tag == "note":
                 duration = self._duration(element, place)
+                if shown_rests and element.find("rest") is not None:
+                    duration = _shown_length(element) or duration
                 if element.find("chord") is None:
                     onset = at
                     at += duration
+                times.append((onset, duration))
                 end = max(end, onset + duration)
-                rest = element.find("rest")
-                if rest is None or rest.get("measure") != "yes":
-                    is_full_rest = False
-                self._read_note(element, onset, duration, voices, place)
-            elif tag == "backup":
+                continue
+            times.append((at, duration))
+            if element.tag == "backup":
                 at = max(Fraction(0), at - self._duration(element, place))
-            elif tag == "forward":
+            elif element.tag == "forward":
                 at += self._duration(element, place)
                 end = max(end, at)
-            elif tag == "attributes":
-                self._read_attributes(element, place)
-            elif tag == "harmony":
-                self._read_chord(element, at, chords)
-            elif tag in ("direction", "sound"):
-                self._read_direction(element)
-        full = Fraction(4 * self._meter[0], self._meter[1])
-        # A whole-measure rest is often given as four quarters whatever the metre,
-        # and a measure without anything stands for one.
-        length = full if is_full_rest and (end or not voices) else end
-        marks = self._read_barlines(measure)
-        self._measures.append(_Measure(place, self._meter, length, dict(voices), chords, marks))
+        return times, end
 
     def bars_of_melody(self) -> list[SourceBar]:
         """The bars of the voice that has the most notes, or the highest of those that have."""
@@ -267,9 +298,14 @@ class _PartReader:
         chosen = max(counts, key=lambda v: (counts[v], heights[v], -ord(v[0]) if v else 0))
         if others := sum(counts.values()) - counts[chosen]:
             self._remarks["notes in other voices dropped"] += others
-        return [self._bar(measure, chosen) for measure in self._measures]
+        without = [m.length for m in self._measures if not m.meter]
+        if without:
+            self._remarks["measures without a metre"] += len(without)
+        guess = _likeliest_meter(without)
+        return [self._bar(measure, chosen, measure.meter or guess) for measure in self._measures]
 
-    def _bar(self, measure: _Measure, voice: str) -> SourceBar:
+    def _bar(self, measure: _Measure, voice: str, meter: tuple[int, int]) -> SourceBar:
+        length = _quarters(meter) if measure.length is None else measure.length
         bar = measure.voices.get(voice, _VoiceBar())
         if bar.in_chords:
             self._remarks["lower notes of chords dropped"] += bar.in_chords
@@ -283,10 +319,10 @@ class _PartReader:
             notes.append(note)
         return SourceBar(
             measure.place,
-            measure.meter,
-            measure.length,
+            meter,
+            length,
             tuple(notes),
-            tuple(sorted((min(at, measure.length), symbol) for at, symbol in measure.chords)),
+            tuple(sorted((min(at, length), symbol) for at, symbol in measure.chords)),
             measure.marks,
         )
 
@@ -449,6 +485,30 @@ class _PartReader:
         if stops or times:
             self._ending = frozenset()
         return Marks(starts, times, endings)
+
+
+def _quarters(meter: tuple[int, int]) -> Fraction:
+    return Fraction(4 * meter[0], meter[1])
+
+
+def _likeliest_meter(lengths: list[Fraction | None]) -> tuple[int, int]:
+    """The metre of the commonest of some measures' lengths in quarters: 3 is 3/4, 3/2 is 3/8."""
+    ranked = Counter(x for x in lengths if x and (x * 4).denominator == 1 and x <= 16)
+    if not ranked:
+        return 4, 4
+    length = ranked.most_common(1)[0][0]
+    return length.numerator, 4 * length.denominator
+
+
+def _shown_length(note: ET.Element) -> Fraction | None:
+    """Quarters of the note value that a <note> shows, or None if it shows none."""
+    unit = _UNITS.get(note.findtext("type", "").strip())
+    if not unit:
+        return None
+    length = unit * (2 - Fraction(1, 2 ** len(note.findall("dot"))))
+    actual = number(note, "time-modification/actual-notes")
+    normal = number(note, "time-modification/normal-notes")
+    return length * normal / actual if actual and normal else length
 
 
 def _ending_numbers(text: str, before: frozenset[int]) -> frozenset[int]:
