@@ -1,1 +1,17 @@
-"""Named sources, ingest, near-duplicates, splits and the store."""
+"""Corpora: named sources, ingest, near-duplicates, splits and the store."""
+
+from tunesmith.corpus.build import Prepared, prepare
+from tunesmith.corpus.sources import NamedCorpus, named_corpora
+from tunesmith.corpus.splits import SIDES
+from tunesmith.corpus.store import Corpus, Tune, summary
+
+__all__ = [
+    "SIDES",
+    "Corpus",
+    "NamedCorpus",
+    "Prepared",
+    "Tune",
+    "named_corpora",
+    "prepare",
+    "summary",
+]
