@@ -66,7 +66,8 @@ class LaidBar:
 
     Attributes:
         bar: its place in the melody. A pickup that no note value fits begins a
-            few ticks earlier or later here than in the melody.
+            few ticks earlier or later here than in the melody, and the last bar
+            that completes it ends so.
         events: what is written, without gaps; they sum to `ticks`.
         meter_changes: whether its metre has to be written; True in the first.
         chords: the chord symbols that begin in it.
@@ -496,7 +497,7 @@ def _is_readable(start: int, end: int, meter: Meter, dots: int, is_rest: bool) -
     It does if no point inside is stronger than both its ends, or if it is a
     syncopation around a point just one level stronger, such as the quarter in
     eighth-quarter-eighth. In compound metres nothing shorter than whole beats
-    crosses a beat; rests are never syncopated.
+    crosses a beat; rests are never syncopated and begin at the strongest place they hold.
     """
     if end - start <= GRID:
         return True
@@ -506,7 +507,7 @@ def _is_readable(start: int, end: int, meter: Meter, dots: int, is_rest: bool) -
     beat = meter.beat_ticks
     if beat == 3 * WHOLE // meter.denominator and strongest % beat == 0:
         return start % beat == end % beat == 0 and inside <= max(ends)
-    if inside <= max(ends):
+    if inside <= (ends[0] if is_rest else max(ends)):
         return True
     centred = strongest - start == end - strongest
     return not is_rest and dots == 0 and centred and inside - min(ends) == 1

@@ -322,7 +322,7 @@ class _PartReader:
             meter,
             length,
             tuple(notes),
-            tuple(sorted((min(at, length), symbol) for at, symbol in measure.chords)),
+            tuple(sorted(((min(at, length), c) for at, c in measure.chords), key=lambda x: x[0])),
             measure.marks,
         )
 
