@@ -345,7 +345,7 @@ def test_archives_that_unpack_to_too_much(monkeypatch: pytest.MonkeyPatch) -> No
         (b"PK\x03\x04garbage", "the archive is damaged"),
         (b'<?xml version="1.0" encoding="x-none"?><a/>', "encoding"),
         (score("").encode(), "no notes"),
-        (score(bars("<note><rest/></note>" + note("C", 4))).encode(), "a <note> without a duration"),
+        (score(bars("<note><rest/></note>" + note("C", 4))).encode(), "<note> without a duration"),
         (score(bars(note("H", 4))).encode(), "measure 1: a note without step"),
         (score(bars(note("C", 4, octave=12))).encode(), "outside MIDI's range"),
         (score(bars(note("C", 4), first=FIRST.replace(">4<", ">5<"))).encode(), "metre"),
