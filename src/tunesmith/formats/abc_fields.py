@@ -14,12 +14,8 @@ _MODES = {
     "aeo": "minor", "mix": "mixolydian", "dor": "dorian", "phr": "phrygian",
     "lyd": "lydian", "loc": "locrian",
 }  # fmt: skip
-_CLEF_WORDS = re.compile(
-    r"(clef|treble|bass|alto|tenor|perc|none|middle|m|octave|transpose|t|staff\w*)\b(?!=?$)"
-    r"|(treble|bass|alto|tenor|perc)\S*$",
-    re.IGNORECASE,
-)
-_KEY = re.compile(r"([A-G])([#b]?)\s*([A-Za-z]*)(.*)")
+_CLEF_WORDS = re.compile(r"clef|treble|bass|alto|tenor|perc|none|middle|octave|transpose|staff")
+_KEY = re.compile(r"([A-G])([#b]?)\s*([A-Za-z]*)((?:[\s^_=+0-9-].*)?)")
 _ACCIDENTAL = re.compile(r"(\^\^?|__?|=)([A-Ga-g])")
 ALTERS = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
 """Semitones that the accidentals of ABC stand for."""
@@ -52,8 +48,9 @@ def signature_of(sharps: int) -> dict[str, int]:
 def parse_key(text: str) -> KeyField:
     """A K: field: 'D', 'Am', 'E minor', 'Dmix', 'Hp', 'none', 'D exp _b', 'Dphr ^f'.
 
-    Capitals make no difference in a mode, save that 'M' alone is major. Pipe
-    keys, Hp and HP, are A mixolydian: they sound F and C sharp.
+    Capitals make no difference in a mode, so that 'EM' is E minor as O'Neill's
+    transcribers mean it. Pipe keys, Hp and HP, are A mixolydian: they sound F and
+    C sharp.
 
     Raises:
         InputError: if it is none of these.
@@ -73,7 +70,7 @@ def parse_key(text: str) -> KeyField:
     changes = {m[2].upper(): ALTERS[m[1]] for m in _ACCIDENTAL.finditer(rest)}
     if word.lower() == "exp":
         return KeyField(_key_with(letter + sign, changes), changes, shifts)
-    mode = _MODES.get("" if word == "M" else word.lower()[:3])
+    mode = _MODES.get(word.lower()[:3])
     if mode is None and _CLEF_WORDS.match(word + rest):
         mode = "major"
     if mode is None:

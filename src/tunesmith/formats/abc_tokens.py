@@ -41,7 +41,7 @@ _TOKEN = re.compile(
     | (?P<nothing>y\d*|[*$!])
     | (?P<unknown>.)
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
 
 

@@ -15,6 +15,9 @@ from tunesmith.melody import TICKS_PER_QUARTER, WHOLE, Chord, Key, Melody, Meter
 Time = int | Fraction
 """Ticks: a whole number wherever it is one, which is nearly everywhere and far quicker."""
 
+MOST_NOTES = 200_000
+"""Notes that a tune may have once its repeats are played out."""
+
 
 class SourceNote(NamedTuple):
     """A note as it stands in a bar.
@@ -87,11 +90,15 @@ def assemble(
 
     Raises:
         InputError: no notes, a bar whose length no metre expresses (with its
-            place), too many bars, or what `Melody` refuses.
+            place), too many bars or notes, or what `Melody` refuses.
     """
     remarks: Counter[str] = Counter()
     timed = [_in_ticks(bar) for bar in bars]
     played = [i for i in playing_order([bar.marks for bar in bars]) if timed[i].length]
+    if sum(len(timed[i].notes) for i in played) > MOST_NOTES:
+        raise InputError(
+            f"with its repeats it has more than {MOST_NOTES} notes", remedy="check the repeat signs"
+        )
     groups = _join_short_bars(bars, timed, played)
     meters, pickup, starts = _set_meters(bars, timed, groups, remarks)
 
