@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
-from array import array
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import numpy as np
+from typing import Any
 
 from tunesmith import __version__
-from tunesmith.corpus.duplicates import Sketches
-from tunesmith.corpus.ingest import Ingest, Progress, display, measure_place
-from tunesmith.corpus.sources import MusicFile, Source, find_sources
-from tunesmith.corpus.splits import BRIDGE, SHARES, SIDES, Placement, check_shares, place
-from tunesmith.corpus.store import (
-    FILES,
-    FORMAT,
-    MANIFEST,
-    REJECTS,
-    VERSION,
-    Corpus,
-    recover,
-    sha256_of,
-    swap_place,
-    tune_line,
-)
-from tunesmith.corpus.worker import Measure, reject
+from tunesmith.corpus.assemble import Build
+from tunesmith.corpus.ingest import Progress, display, measure_place
+from tunesmith.corpus.sources import Source, find_sources
+from tunesmith.corpus.splits import SHARES, check_shares
+from tunesmith.corpus.store import FILES, MANIFEST, Corpus, recover, swap_place
+from tunesmith.corpus.worker import Measure
 from tunesmith.errors import InputError, OutputError
-from tunesmith.files import output_errors, write_atomically
-
-SHARD = 5000
-_MOST_REASONS = 20
-_OTHER = "other reasons"
-_BRIDGE_REASON = "bridge: near-duplicates on two sides of the split"
+from tunesmith.files import output_errors
 
 
 @dataclass(frozen=True)
@@ -110,7 +89,7 @@ def prepare(
         return Prepared(old, changed=False)
     with _workplace(out) as folder:
         with output_errors(out):
-            _Build(found, folder, settings, old).run(measure, progress, workers)
+            Build(found, folder, settings, old).run(measure, progress, workers)
         _swap_in(folder, out)
     return Prepared(Corpus.open(out), changed=True)
 
@@ -221,237 +200,3 @@ def _swap_in(folder: Path, out: Path) -> None:
             previous.rename(out)
             raise
         shutil.rmtree(previous)
-
-
-@dataclass
-class _Count:
-    """What is counted for a source."""
-
-    files: int = 0
-    tunes: int = 0
-    notes: int = 0
-    exact_duplicates: int = 0
-    near_duplicates: int = 0
-    bridges: int = 0
-    sides: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[str] = field(default_factory=Counter)
-    remarks: Counter[str] = field(default_factory=Counter)
-    measures: Counter[str] = field(default_factory=Counter)
-    content: Any = field(default_factory=hashlib.sha256)
-
-    def reject(self, reason: str) -> None:
-        """Count a reject by reason, without its numbers and names, and few reasons in all."""
-        reason = re.sub(r"'[^']*'", "'…'", re.sub(r"-?\d+(\.\d+)?", "N", reason))
-        if reason not in self.rejected and len(self.rejected) >= _MOST_REASONS:
-            reason = _OTHER
-        self.rejected[reason] += 1
-
-    def row(self, source: Source) -> dict[str, Any]:
-        return {
-            "name": source.name,
-            "licence": source.licence,
-            "description": source.description,
-            "files": self.files,
-            "files_sha256": self.content.hexdigest(),
-            "passed_over": dict(source.passed_over),
-            "tunes": self.tunes,
-            "notes": self.notes,
-            **{side: self.sides[side] for side in SIDES},
-            "exact_duplicates": self.exact_duplicates,
-            "near_duplicates": self.near_duplicates,
-            "bridges": self.bridges,
-            "rejected_by_reason": dict(sorted(self.rejected.items())),
-            "remarks": dict(sorted(self.remarks.items())),
-            "measures": dict(sorted(self.measures.items())),
-        }
-
-
-class _Build:
-    """One making of a corpus in an empty folder."""
-
-    def __init__(
-        self,
-        sources: Sequence[Source],
-        folder: Path,
-        settings: Mapping[str, Any],
-        old: Corpus | None,
-    ) -> None:
-        self.sources = sources
-        self.folder = folder
-        self.settings = settings
-        self.old = old
-        self.counts = [_Count() for _ in sources]
-        self.shards: list[dict[str, Any]] = []
-        self.notes_by_side: Counter[str] = Counter()
-
-    def run(self, measure: Measure | None, progress: Progress | None, workers: int | None) -> None:
-        """Read everything twice: once the files, to cluster, and once the spools, to store."""
-        ingest = Ingest(self.sources, self.folder, measure, progress, workers)
-        keys, placement = self._place(ingest)
-        if not len(keys):
-            raise self._no_tunes(ingest)
-        self._write(ingest, keys, placement)
-        ingest.discard()
-        self._write_manifest(keys, placement)
-
-    def _place(self, ingest: Ingest) -> tuple[array[int], Placement]:
-        """The key of each different tune, in order of appearance, and where each goes."""
-        keys, sketches = array("Q"), Sketches()
-        seen: set[int] = set()
-        for _, _, record, melody in ingest.records():
-            if melody and record["key"] not in seen:
-                seen.add(record["key"])
-                keys.append(record["key"])
-                hashes = np.frombuffer(base64.b64decode(record["sketch"]), dtype="<u4")
-                sketches.add(hashes.astype(np.uint32), record["runs"])
-        del seen
-        edges = list(sketches.neighbours())
-        del sketches
-        settled = self.old.settled() if self.old else {}
-        return keys, place(keys, edges, settled, self.settings["shares"])
-
-    def _no_tunes(self, ingest: Ingest) -> InputError:
-        rejects = (r for _, _, r, _ in ingest.records() if "reason" in r)
-        first = next(rejects, None)
-        files = sum(len(s.files) for s in self.sources)
-        where = ", ".join(s.name for s in self.sources)
-        why = f"; the first: {first['where']}: {first['reason']}" if first else ""
-        return InputError(
-            f"no tune in {files} file{'s' * (files != 1)}{why}",
-            where=where,
-            remedy="give files that hold melodies",
-        )
-
-    def _write(self, ingest: Ingest, keys: array[int], placement: Placement) -> None:
-        number_of = {key: i for i, key in enumerate(keys)}
-        seen = bytearray(len(keys))
-        seen_clusters: set[int] = set()
-        tunes = _Shards(self.folder)
-        with (
-            (self.folder / FILES).open("wb") as files,
-            (self.folder / REJECTS).open("wb") as rejects,
-        ):
-            for place_, file, record, melody in ingest.records():
-                source, count = self.sources[place_], self.counts[place_]
-                if "file" in record:
-                    count.files += 1
-                    count.remarks.update(record["remarks"])
-                    state = {"file": display(source, file), **record["file"]}
-                    count.content.update(f"{file.label}\0{state.get('sha256')}\n".encode())
-                    files.write(_json(state))
-                    continue
-                if not melody:
-                    count.reject(record["reason"])
-                    rejects.write(_reject(source, file, record))
-                    continue
-                i = number_of[record["key"]]
-                if placement.sides[i] == BRIDGE:
-                    count.bridges += 1
-                    where = json.loads(melody)["origin"]
-                    bridge = reject(where, record["tune"], _BRIDGE_REASON)
-                    rejects.write(_reject(source, file, bridge))
-                    continue
-                cluster, side = placement.clusters[i], SIDES[placement.sides[i]]
-                count.tunes += 1
-                count.notes += record["notes"]
-                count.sides[side] += 1
-                count.measures.update(record["counts"])
-                count.exact_duplicates += seen[i]
-                count.near_duplicates += not seen[i] and cluster in seen_clusters
-                seen[i] = 1
-                seen_clusters.add(cluster)
-                self.notes_by_side[side] += record["notes"]
-                head = {
-                    "id": _tune_id(source, file, record["tune"]),
-                    "source": source.name,
-                    "side": side,
-                    "cluster": _hex(cluster),
-                    "key": _hex(record["key"]),
-                }
-                tunes.write(tune_line(head, melody))
-        self.shards = tunes.close()
-
-    def _write_manifest(self, keys: array[int], placement: Placement) -> None:
-        split: dict[str, list[str]] = {
-            side: sorted(
-                {
-                    _hex(c)
-                    for c, s in zip(placement.clusters, placement.sides, strict=True)
-                    if s == i
-                }
-            )
-            for i, side in enumerate(SIDES)
-        }
-        rows = [c.row(s) for s, c in zip(self.sources, self.counts, strict=True)]
-        manifest = {
-            "format": FORMAT,
-            "version": VERSION,
-            "settings": self.settings,
-            "fingerprint": sha256_of(_json([s["sha256"] for s in self.shards])),
-            "tunes": sum(r["tunes"] for r in rows),
-            "notes": sum(r["notes"] for r in rows),
-            "sides": {
-                side: {
-                    "tunes": sum(r[side] for r in rows),
-                    "clusters": len(split[side]),
-                    "notes": self.notes_by_side[side],
-                }
-                for side in SIDES
-            },
-            "sources": rows,
-            "shards": self.shards,
-            "beside": {n: (self.folder / n).stat().st_size for n in (FILES, REJECTS)},
-            "split": {"sha256": sha256_of(_json(split)), "clusters": split},
-        }
-        text = json.dumps(manifest, indent=1) + "\n"
-        write_atomically(self.folder / MANIFEST, text.encode())
-
-
-def _json(data: Any) -> bytes:
-    return json.dumps(data, separators=(",", ":")).encode() + b"\n"
-
-
-def _hex(key: int) -> str:
-    return f"{key:016x}"
-
-
-def _tune_id(source: Source, file: MusicFile, number: int) -> str:
-    text = f"{source.name}\0{file.label}\0{number}".encode()
-    return hashlib.blake2b(text, digest_size=6).hexdigest()
-
-
-def _reject(source: Source, file: MusicFile, record: dict[str, Any]) -> bytes:
-    return _json({"source": source.name, "file": display(source, file), **record})
-
-
-class _Shards:
-    """Writes tunes into shards of `SHARD` lines."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._file: BinaryIO | None = None
-        self._shards: list[dict[str, Any]] = []
-        self._digest = hashlib.sha256()
-
-    def write(self, line: bytes) -> None:
-        if self._file is None or self._shards[-1]["tunes"] == SHARD:
-            self._finish()
-            name = f"tunes-{len(self._shards):05d}.jsonl"
-            self._file = (self._folder / name).open("wb")
-            self._shards.append({"file": name, "tunes": 0, "bytes": 0, "sha256": ""})
-            self._digest = hashlib.sha256()
-        self._file.write(line)
-        self._digest.update(line)
-        self._shards[-1]["tunes"] += 1
-        self._shards[-1]["bytes"] += len(line)
-
-    def close(self) -> list[dict[str, Any]]:
-        self._finish()
-        return self._shards
-
-    def _finish(self) -> None:
-        if self._file:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._shards[-1]["sha256"] = self._digest.hexdigest()

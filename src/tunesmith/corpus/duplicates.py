@@ -128,7 +128,8 @@ class Sketches:
         hashes = np.frombuffer(self._hashes, dtype=np.uint32)
         ends = np.frombuffer(self._ends, dtype=np.int64)
         index = hashes.astype(np.uint64) << np.uint64(32)
-        index |= np.repeat(np.arange(len(self), dtype=np.uint32), np.diff(ends))
+        for tune in range(len(self)):  # in place: there may be a million
+            index[ends[tune] : ends[tune + 1]] |= np.uint64(tune)
         index.sort()  # by hash, then by tune
         for later in range(len(self)):
             mine = hashes[ends[later] : ends[later + 1]]

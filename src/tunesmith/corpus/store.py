@@ -177,8 +177,17 @@ class Corpus:
                 raise _damaged(path, number)
 
     def settled(self) -> dict[int, int]:
-        """By key, the place in `SIDES` of the side that each tune has."""
-        return {int(head["key"], 16): SIDES.index(head["side"]) for _, _, head, _ in self._lines()}
+        """By key, the place in `SIDES` of the side that each tune has.
+
+        Where shards are missing, that of the tune that stands for each cluster, which
+        the manifest has; the others of the cluster touch it and follow it.
+        """
+        clusters = self.manifest["split"]["clusters"]
+        sides = {int(key, 16): i for i, side in enumerate(SIDES) for key in clusters[side]}
+        if self.is_whole():
+            for _, _, head, _ in self._lines():
+                sides[int(head["key"], 16)] = SIDES.index(head["side"])
+        return sides
 
     def is_whole(self) -> bool:
         """Whether all its files are there, in full length."""
@@ -195,7 +204,9 @@ def _checked(side: str) -> str:
 
 
 def _damaged(path: Path, line: int) -> InputError:
-    return InputError("damaged", where=f"{path}, line {line}", remedy="prepare the corpus again")
+    return InputError(
+        "damaged", where=f"{path}, line {line}", remedy="prepare the corpus again, in a new folder"
+    )
 
 
 def recover(folder: Path) -> None:

@@ -95,14 +95,15 @@ def read_file(path: str, display: str, measure: Measure | None) -> Iterator[byte
         readings = []
     for number, reading in enumerate(readings, 1):
         remarks.update(reading.remarks)
-        where = display + _tail(reading.where, path)
+        tail = _tail(reading.where, path)
+        where = display + tail
         try:
             if reading.melody is None:
                 assert reading.error is not None
                 raise reading.error
             yield _tune(reading.melody, where, number, measure)
         except Exception as e:
-            yield _reject(e, path, display, where, number)
+            yield _reject(e, path, display, where, number if tail else None)
     yield _line({"file": state, "remarks": dict(remarks)})
 
 
