@@ -83,7 +83,7 @@ def melodies(draw: st.DrawFn) -> Melody:
     )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(melodies())
 def test_what_is_written_is_read_again(melody: Melody) -> None:
     data = dumps([melody])

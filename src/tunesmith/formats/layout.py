@@ -12,18 +12,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import lru_cache
 
 from tunesmith.errors import InputError
-from tunesmith.melody import WHOLE, Bar, Chord, Melody, Meter, Note, pitch_class
-from tunesmith.theory import metrical_weight, spell
-
-GRID = WHOLE // 128
-"""Ticks of the shortest plain note value, the 128th."""
-
-_TUPLETS = (3, 5, 7, 9, 11, 13)
-_SMALLEST_SPAN = WHOLE // 32  # no tuplet is shorter than a 32nd in all
-_UNSPELLABLE = 100  # cost of a boundary that has to move: more than any tuplet
+from tunesmith.formats.spans import Region, Segment, cover, places_of, split_plain, split_tuplet
+from tunesmith.melody import Bar, Chord, Melody, Note, pitch_class
+from tunesmith.theory import spell
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,27 +94,6 @@ class Layout:
 
     bars: tuple[LaidBar, ...]
     unspellable: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Region:
-    """A span of a bar, plain (`actual` 1) or one tuplet; ticks from the full bar's start."""
-
-    start: int
-    end: int
-    actual: int = 1
-    normal: int = 1
-    level: int = 0  # halvings of the tuplet's own unit that its notes need
-
-
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    """A note, or a silence, as far as it lies in the bar; ticks from the full bar's start."""
-
-    start: int
-    end: int
-    note: Note | None
-    has_onset: bool  # whether it begins here rather than sounding on
 
 
 def lay_out(melody: Melody) -> Layout:
@@ -223,23 +195,23 @@ def _lay_bar(
     meter = bar.meter
     shift = bar.end - meter.bar_ticks  # tick of the full bar's start
     begin, end = bar.start - shift, bar.start - shift + length
-    segments = [_Segment(0, begin, None, True)] if begin else []
+    segments = [Segment(0, begin, None, True)] if begin else []
     for span, note in spans:
         start = span.onset - shift
         segments.append(
-            _Segment(max(start, begin), min(span.end - shift, end), note, start >= begin)
+            Segment(max(start, begin), min(span.end - shift, end), note, start >= begin)
         )
     if end < meter.bar_ticks:
-        segments.append(_Segment(end, meter.bar_ticks, None, True))
+        segments.append(Segment(end, meter.bar_ticks, None, True))
     cuts = [s.start for s in segments[1:]]
-    regions = _cover(cuts, segments, meter)
+    regions = cover(cuts, segments, meter)
     if regions is None:
         raise InputError(
             "more notes than notation can spell",
             where=f"bar {bar.index + 1}",
             remedy="write it as MIDI",
         )
-    places = _places(cuts, segments, regions)
+    places = places_of(cuts, segments, regions)
     moved = {
         s.note
         for s in segments
@@ -260,8 +232,8 @@ def _lay_bar(
 
 
 def _write_region(
-    region: _Region,
-    segments: list[_Segment],
+    region: Region,
+    segments: list[Segment],
     first: int,
     last: int,
     shift: int,
@@ -276,11 +248,11 @@ def _write_region(
         if start >= end:
             continue
         if region.actual == 1:
-            pieces = _split_plain(
+            pieces = split_plain(
                 start, end, meter.numerator, meter.denominator, segment.note is None
             )
         else:
-            pieces = tuple(_split_tuplet(start, end, region))
+            pieces = tuple(split_tuplet(start, end, region))
         note = segment.note
         name = _name(note, melody) if note else ""
         for at, ticks, value, dots in pieces:
@@ -301,230 +273,8 @@ def _name(note: Note, melody: Melody) -> str:
     return spell(note.pitch, melody.key)
 
 
-def _shown(region: _Region, events: list[Event]) -> tuple[int, int]:
+def _shown(region: Region, events: list[Event]) -> tuple[int, int]:
     """The numbers over a tuplet: 6 for six equal notes where 3 would do, else as found."""
     if region.actual == 3 and len(events) == 6 and len({e.value for e in events}) == 1:
         return 2 * region.actual, 2 * region.normal
     return region.actual, region.normal
-
-
-# -- plain and tuplet spans ------------------------------------------------------
-
-
-def _cover(cuts: list[int], segments: list[_Segment], meter: Meter) -> list[_Region] | None:
-    """The cheapest cover of a bar by plain and tuplet regions, or None if there is none."""
-    bar_ticks, beat = meter.bar_ticks, meter.beat_ticks
-    if all(c % GRID == 0 for c in cuts):
-        return [_Region(0, bar_ticks)]
-    parts = 3 if beat == 3 * WHOLE // meter.denominator else 2
-    best: list[tuple[float, list[_Region]]] = [(0.0, [])]
-    for end in range(beat, bar_ticks + 1, beat):
-        options = []
-        for beats in (1, 2, 3, 4):
-            start = end - beats * beat
-            if start < 0:
-                break
-            cost, before = best[start // beat]
-            off_centre = bar_ticks % (end - start) == 0 and start % (end - start) != 0
-            if beats == 1:
-                added, regions = _divide(start, end, cuts, segments, parts)
-            else:
-                added, regions = _as_tuplet(start, end, cuts)
-            options.append((cost + added + off_centre, before + regions))
-        best.append(min(options, key=lambda o: o[0]))
-    total, regions = best[-1]
-    return None if total == float("inf") else _merged(regions)
-
-
-def _divide(
-    start: int, end: int, cuts: list[int], segments: list[_Segment], parts: int
-) -> tuple[float, list[_Region]]:
-    """The cheapest way to write a beat or a part of one, and its cost."""
-    inner = cuts[bisect_right(cuts, start) : bisect_left(cuts, end)]
-    if all(c % GRID == 0 for c in inner):
-        return 0.0, [_Region(start, end)]
-    options = [_as_tuplet(start, end, cuts)]
-    moves = _moved(start, end, cuts, segments)
-    if moves is not None:
-        off_grid = sum(c % GRID != 0 for c in inner)
-        options.append((_UNSPELLABLE * off_grid, [_Region(start, end)]))
-    if end - start > _SMALLEST_SPAN:
-        step = (end - start) // parts
-        halves = [_divide(s, s + step, cuts, segments, 2) for s in range(start, end, step)]
-        options.append((sum(h[0] for h in halves), [r for h in halves for r in h[1]]))
-    return min(options, key=lambda o: o[0])
-
-
-def _as_tuplet(start: int, end: int, cuts: list[int]) -> tuple[float, list[_Region]]:
-    """One tuplet over a span and its cost: infinite where none fits.
-
-    It costs more the more it is subdivided, the rarer its number is, and where
-    a note has to be tied across its edges or begins in the span's middle.
-    """
-    span = end - start
-    inner = cuts[bisect_right(cuts, start) : bisect_left(cuts, end)]
-    base = span // GRID
-    odd = base // (base & -base) if base and span % GRID == 0 else 0
-    if not inner or odd not in (1, 3):
-        return float("inf"), []
-    edges = sum(c not in cuts and c not in (0,) for c in (start, end))
-    middle = (start + end) // 2 in cuts
-    offsets = [c - start for c in inner]
-    best: tuple[float, list[_Region]] = (float("inf"), [])
-    for rarity, actual in enumerate(_TUPLETS):
-        if odd == 3 and actual % 3 == 0:
-            continue  # three in the time of three is plain
-        if actual > 5 and len(inner) < 3:
-            continue  # a gap of a tick or two, not a septuplet
-        normal = odd
-        while 2 * normal < actual and span % (2 * normal * GRID) == 0:
-            normal *= 2
-        for level in range(6 if actual <= 5 else 2):
-            if span < normal * GRID << level:
-                break
-            if _tuplet_grid(span, actual << level).issuperset(offsets):
-                cost = 2 + rarity + level + 2 * edges + middle
-                if cost < best[0]:
-                    best = float(cost), [_Region(start, end, actual, normal, level)]
-                break
-    return best
-
-
-@lru_cache(maxsize=4096)
-def _tuplet_grid(span: int, parts: int) -> frozenset[int]:
-    """A span cut into equal parts, each cut rounded to the tick as readers do."""
-    return frozenset(_rounded(k * span, parts) for k in range(parts))
-
-
-def _rounded(top: int, bottom: int) -> int:
-    """A fraction to the nearest whole number, halves upwards."""
-    return (2 * top + bottom) // (2 * bottom)
-
-
-def _merged(regions: list[_Region]) -> list[_Region]:
-    """Neighbouring plain regions as one."""
-    out: list[_Region] = []
-    for region in regions:
-        if out and out[-1].actual == region.actual == 1:
-            out[-1] = replace(out[-1], end=region.end)
-        else:
-            out.append(region)
-    return out
-
-
-def _places(cuts: list[int], segments: list[_Segment], regions: list[_Region]) -> dict[int, int]:
-    """Where each boundary is written: as it is, except for the unspellable ones."""
-    places = {segments[0].start: segments[0].start} | {c: c for c in cuts}
-    for region in regions:
-        if region.actual == 1:
-            moved = _moved(region.start, region.end, cuts, segments)
-            if moved is not None:
-                places.update(moved)
-    return places
-
-
-def _moved(
-    start: int, end: int, cuts: list[int], segments: list[_Segment]
-) -> dict[int, int] | None:
-    """The boundaries inside a span moved to the nearest grid points that leave no note empty.
-
-    None if there is no room. A silence may vanish; a note keeps at least one
-    grid step after its onset.
-    """
-    first, last = bisect_right(cuts, start), bisect_left(cuts, end)
-    inner = cuts[first:last]
-    # cuts[i] is where segments[i + 1] begins
-    keep = [
-        GRID if segments[i + 1].note and segments[i + 1].has_onset else 0
-        for i in range(first - 1, last)
-    ]
-    if first == 0 or cuts[first - 1] != start:
-        keep[0] = keep[0] if segments[first].start == start else 0
-    out = [(c + GRID // 2) // GRID * GRID for c in inner]
-    low = start
-    for i in range(len(out)):
-        low = out[i] = max(out[i], low + keep[i])
-    high = end
-    for i in reversed(range(len(out))):
-        high = out[i] = min(out[i], high - keep[i + 1])
-    if out and out[0] < start + keep[0]:
-        return None
-    return dict(zip(inner, out, strict=True))
-
-
-# -- note values -----------------------------------------------------------------
-
-_Piece = tuple[int, int, Fraction, int]  # start, ticks, value, dots
-
-
-@lru_cache(maxsize=8192)
-def _split_plain(
-    start: int, end: int, numerator: int, denominator: int, is_rest: bool
-) -> tuple[_Piece, ...]:
-    """A span of a bar as single note values, split where the metre asks for it."""
-    meter = Meter(0, numerator, denominator)
-    single = _single(Fraction(end - start, WHOLE))
-    if single and _is_readable(start, end, meter, single[1], is_rest):
-        return ((start, end - start, *single),)
-    middle = _strongest(start, end, meter)
-    return _split_plain(start, middle, numerator, denominator, is_rest) + _split_plain(
-        middle, end, numerator, denominator, is_rest
-    )
-
-
-def _single(length: Fraction) -> tuple[Fraction, int] | None:
-    """A length (in whole notes) as a value and its dots, or None if no single value is it."""
-    for dots, factor in ((0, Fraction(1)), (1, Fraction(2, 3))):
-        value = length * factor
-        top, bottom = value.numerator, value.denominator
-        if value <= 2 and top & (top - 1) == 0 and bottom & (bottom - 1) == 0:
-            return value, dots
-    return None
-
-
-def _strongest(start: int, end: int, meter: Meter) -> int:
-    """The metrically strongest grid point inside a span, the last of equals.
-
-    The last, so that over three beats a long note is a half tied to what is over.
-    """
-    points = range(start // GRID * GRID + GRID, end, GRID)
-    return max(points, key=lambda p: (metrical_weight(p, meter), p))
-
-
-def _is_readable(start: int, end: int, meter: Meter, dots: int, is_rest: bool) -> bool:
-    """Whether one note value over this span leaves the metre plain to see.
-
-    It does if no point inside is stronger than both its ends, or if it is a
-    syncopation around a point just one level stronger, such as the quarter in
-    eighth-quarter-eighth. In compound metres nothing shorter than whole beats
-    crosses a beat; rests are never syncopated and begin at the strongest place they hold.
-    """
-    if end - start <= GRID:
-        return True
-    strongest = _strongest(start, end, meter)
-    inside = metrical_weight(strongest, meter)
-    ends = metrical_weight(start, meter), metrical_weight(end, meter)
-    beat = meter.beat_ticks
-    if beat == 3 * WHOLE // meter.denominator and strongest % beat == 0:
-        return start % beat == end % beat == 0 and inside <= max(ends)
-    if inside <= (ends[0] if is_rest else max(ends)):
-        return True
-    centred = strongest - start == end - strongest
-    return not is_rest and dots == 0 and centred and inside - min(ends) == 1
-
-
-def _split_tuplet(start: int, end: int, region: _Region) -> Iterator[_Piece]:
-    """A span inside a tuplet as single note values, at the tuplet's own speed."""
-    span = region.end - region.start
-    units = region.actual << region.level
-    value = Fraction(span, WHOLE * region.normal << region.level)
-    at = _rounded((start - region.start) * units, span)
-    stop = _rounded((end - region.start) * units, span)
-    while at < stop:
-        size = stop - at
-        while (single := _single(Fraction(size, 1 << 20))) is None:
-            size = 1 << (size.bit_length() - 1)
-        here = region.start + _rounded(at * span, units)
-        there = region.start + _rounded((at + size) * span, units)
-        yield here, there - here, single[0] * (1 << 20) * value, single[1]
-        at += size

@@ -1,39 +1,24 @@
-"""Reading MusicXML: which part and voice is the melody, and its bars."""
+"""Reading MusicXML: which part is the melody, and what it is called."""
 
 from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
+from dataclasses import replace
 
 from tunesmith.errors import InputError, TunesmithError
-from tunesmith.formats.barring import SourceBar, SourceNote, assemble
-from tunesmith.formats.harmony import read_harmony
+from tunesmith.formats.barring import assemble
 from tunesmith.formats.musicxml_open import open_score
+from tunesmith.formats.musicxml_part import PartReader, read_tempo
 from tunesmith.formats.reading import Reading
-from tunesmith.formats.repeats import Marks
-from tunesmith.formats.xmlparts import number, parse_number, step_of
 from tunesmith.melody import Key, Melody
 
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_MODES = {
-    "major": "major", "ionian": "major", "minor": "minor", "aeolian": "minor",
-    "dorian": "dorian", "phrygian": "phrygian", "lydian": "lydian",
-    "mixolydian": "mixolydian", "locrian": "locrian",
-}  # fmt: skip
 _MELODY_NAMES = re.compile(
     r"melod|voice|vocal|voc\b|sing|sang|solo|lead|sopran|tenor|alt[ou]?\b|mezzo|bariton|bass\b"
     r"|canto|voix|chant|stimme|voz|man\b|woman|frau|mann|mädchen",
     re.IGNORECASE,
 )
-_JUMP_WORDS = re.compile(r"\b(d\. ?[cs]\.|da capo|dal segno)", re.IGNORECASE)
-_UNITS = {
-    "breve": Fraction(8), "whole": Fraction(4), "half": Fraction(2), "quarter": Fraction(1),
-    "eighth": Fraction(1, 2), "16th": Fraction(1, 4), "32nd": Fraction(1, 8),
-    "64th": Fraction(1, 16), "128th": Fraction(1, 32),
-}  # fmt: skip
 
 
 def scan(data: bytes, where: str) -> list[Reading]:
@@ -61,7 +46,7 @@ def scan(data: bytes, where: str) -> list[Reading]:
 
 def _read_score(score: ET.Element, where: str, remarks: Counter[str]) -> Melody:
     measures = _melody_part(score, remarks)
-    reader = _PartReader(remarks)
+    reader = PartReader(remarks)
     for i, measure in enumerate(measures):
         reader.read_measure(measure, i)
     bars = reader.bars_of_melody()
@@ -100,29 +85,9 @@ def _title(score: ET.Element) -> str:
 def _tempo_of_score(score: ET.Element) -> float | None:
     """The first tempo of any part."""
     for element in score.iter():
-        if element.tag in ("direction", "sound") and (tempo := _tempo(element)):
+        if element.tag in ("direction", "sound") and (tempo := read_tempo(element)):
             return tempo
     return None
-
-
-def _tempo(element: ET.Element) -> float | None:
-    """Quarters a minute of a <direction> or <sound>, or None."""
-    sound = element if element.tag == "sound" else element.find("sound")
-    tempo = parse_number(sound.get("tempo")) if sound is not None else None
-    if not tempo:
-        metronome = element.find("direction-type/metronome")
-        if metronome is None:
-            return None
-        rate = number(metronome, "per-minute")
-        unit = _UNITS.get(metronome.findtext("beat-unit", "").strip())
-        if not rate or not unit:
-            return None
-        dots = len(metronome.findall("beat-unit-dot"))
-        tempo = rate * unit * (2 - Fraction(1, 2**dots))
-    return float(tempo) if 1 <= tempo <= 2000 else None
-
-
-# -- the part ---------------------------------------------------------------------
 
 
 def _melody_part(score: ET.Element, remarks: Counter[str]) -> list[ET.Element]:
@@ -169,351 +134,3 @@ def _part_name(part: ET.Element) -> str:
 
 def _count(measures: list[ET.Element], path: str) -> int:
     return sum(len(m.findall(path)) for m in measures)
-
-
-# -- the bars ---------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _VoiceBar:
-    """What one voice has in one measure: notes by onset (the highest of each), counts."""
-
-    notes: dict[Fraction, SourceNote] = field(default_factory=dict)
-    in_chords: int = 0
-    grace: int = 0
-
-
-@dataclass(slots=True)
-class _Measure:
-    """A measure with its voices, before one of them is chosen."""
-
-    place: str
-    meter: tuple[int, int] | None
-    length: Fraction | None  # None stands for a full bar
-    voices: dict[str, _VoiceBar]
-    chords: list[tuple[Fraction, str]]
-    marks: Marks
-
-
-class _PartReader:
-    """Reads the measures of one part in order, with the state that runs through them.
-
-    Attributes:
-        key, mode_is_missing: the first key; major stands in for a missing mode.
-        tempo: the first tempo in quarters a minute, or None.
-        transposition: semitones from written to sounding pitch at the start.
-    """
-
-    def __init__(self, remarks: Counter[str]) -> None:
-        self.key: Key | None = None
-        self.mode_is_missing = False
-        self.tempo: float | None = None
-        self.transposition: int | None = None
-        self._remarks = remarks
-        self._measures: list[_Measure] = []
-        self._keys_seen: str | None = None
-        self._divisions = Fraction(1)
-        self._meter: tuple[int, int] | None = None
-        self._transpose_now = 0
-        self._ending: frozenset[int] = frozenset()
-
-    def read_measure(self, measure: ET.Element, index: int) -> None:
-        """Read one measure; `index` counts from 0."""
-        label = measure.get("number", "").strip()[:12]
-        place = f"measure {label or index + 1}"
-        voices: dict[str, _VoiceBar] = defaultdict(_VoiceBar)
-        chords: list[tuple[Fraction, str]] = []
-        for attributes in measure.findall("attributes"):
-            self._read_attributes(attributes, place)
-        times, length = self._times(measure, place)
-        for element, (onset, duration) in zip(measure, times, strict=True):
-            if element.tag == "note":
-                self._read_note(element, onset, duration, voices, place)
-            elif element.tag == "harmony":
-                self._read_chord(element, onset, chords)
-            elif element.tag in ("direction", "sound"):
-                self._read_direction(element)
-        notes = measure.findall("note")
-        if all(r is not None and r.get("measure") for r in (n.find("rest") for n in notes)) and (
-            notes or not length
-        ):
-            # A whole-measure rest is often given as four quarters whatever the metre,
-            # and a measure without anything stands for one.
-            length = None
-        marks = self._read_barlines(measure)
-        self._measures.append(_Measure(place, self._meter, length, dict(voices), chords, marks))
-
-    def _times(
-        self, measure: ET.Element, place: str
-    ) -> tuple[list[tuple[Fraction, Fraction]], Fraction | None]:
-        """Onset and duration of each element of a measure, and the measure's length, in quarters.
-
-        Some programs write the rests inside tuplets, or next to them, with another
-        duration than the note value they show. Where the measure does not fill its
-        metre as it stands but does with the values shown, those hold.
-        """
-        times, length = self._times_as(measure, place, shown_rests=False)
-        if self._meter and length and length != _quarters(self._meter):
-            mended, full = self._times_as(measure, place, shown_rests=True)
-            if full == _quarters(self._meter):
-                self._remarks["measures with wrong rests mended"] += 1
-                return mended, full
-        return times, length
-
-    def _times_as(
-        self, measure: ET.Element, place: str, *, shown_rests: bool
-    ) -> tuple[list[tuple[Fraction, Fraction]], Fraction]:
-        times = []
-        at = onset = end = Fraction(0)
-        for element in measure:
-            duration = Fraction(0)
-            if element.tag == "note":
-                duration = self._duration(element, place)
-                if shown_rests and element.find("rest") is not None:
-                    duration = _shown_length(element) or duration
-                if element.find("chord") is None:
-                    onset = at
-                    at += duration
-                times.append((onset, duration))
-                end = max(end, onset + duration)
-                continue
-            times.append((at, duration))
-            if element.tag == "backup":
-                at = max(Fraction(0), at - self._duration(element, place))
-            elif element.tag == "forward":
-                at += self._duration(element, place)
-                end = max(end, at)
-        return times, end
-
-    def bars_of_melody(self) -> list[SourceBar]:
-        """The bars of the voice that has the most notes, or the highest of those that have."""
-        counts: Counter[str] = Counter()
-        heights: Counter[str] = Counter()
-        for measure in self._measures:
-            for voice, bar in measure.voices.items():
-                counts[voice] += len(bar.notes)
-                heights[voice] += sum(n.pitch for n in bar.notes.values())
-        if not counts or not max(counts.values()):
-            raise InputError("no notes", remedy="give a score with a melody")
-        chosen = max(counts, key=lambda v: (counts[v], heights[v], -ord(v[0]) if v else 0))
-        if others := sum(counts.values()) - counts[chosen]:
-            self._remarks["notes in other voices dropped"] += others
-        without = [m.length for m in self._measures if not m.meter]
-        if without:
-            self._remarks["measures without a metre"] += len(without)
-        guess = _likeliest_meter(without)
-        return [self._bar(measure, chosen, measure.meter or guess) for measure in self._measures]
-
-    def _bar(self, measure: _Measure, voice: str, meter: tuple[int, int]) -> SourceBar:
-        length = _quarters(meter) if measure.length is None else measure.length
-        bar = measure.voices.get(voice, _VoiceBar())
-        if bar.in_chords:
-            self._remarks["lower notes of chords dropped"] += bar.in_chords
-        if bar.grace:
-            self._remarks["grace notes dropped"] += bar.grace
-        notes: list[SourceNote] = []
-        for note in sorted(bar.notes.values()):
-            if notes and notes[-1].onset + notes[-1].duration > note.onset:
-                notes[-1] = notes[-1]._replace(duration=note.onset - notes[-1].onset, tied=False)
-                self._remarks["overlapping notes cut"] += 1
-            notes.append(note)
-        return SourceBar(
-            measure.place,
-            meter,
-            length,
-            tuple(notes),
-            tuple(sorted(((min(at, length), c) for at, c in measure.chords), key=lambda x: x[0])),
-            measure.marks,
-        )
-
-    def _duration(self, element: ET.Element, place: str) -> Fraction:
-        """Quarters; 0 for a grace note."""
-        if element.find("grace") is not None:
-            return Fraction(0)
-        duration = number(element, "duration")
-        if duration is None or duration < 0:
-            raise InputError(
-                f"a <{element.tag}> without a duration", where=place, remedy="export it again"
-            )
-        return duration / self._divisions
-
-    def _read_note(
-        self,
-        note: ET.Element,
-        onset: Fraction,
-        duration: Fraction,
-        voices: dict[str, _VoiceBar],
-        place: str,
-    ) -> None:
-        bar = voices[note.findtext("voice", "1").strip()]
-        pitch = note.find("pitch")
-        if pitch is None:
-            if note.find("unpitched") is not None:
-                self._remarks["notes without pitch dropped"] += 1
-            return
-        if note.find("grace") is not None:
-            bar.grace += 1
-            return
-        if note.find("cue") is not None:
-            self._remarks["cue notes dropped"] += 1
-            return
-        if duration == 0:
-            self._remarks["notes without length dropped"] += 1
-            return
-        number_, name = self._pitch(pitch, place)
-        tied = any(
-            t.get("type") == "start"
-            for t in (*note.findall("tie"), *note.findall("notations/tied"))
-        )
-        before = bar.notes.get(onset)
-        if before is not None:
-            bar.in_chords += 1
-            if before.pitch >= number_:
-                return
-        bar.notes[onset] = SourceNote(onset, duration, number_, name, tied)
-
-    def _pitch(self, pitch: ET.Element, place: str) -> tuple[int, str | None]:
-        """Written MIDI number and name, as if the first transposition held throughout."""
-        step = pitch.findtext("step", "").strip()
-        octave = number(pitch, "octave")
-        if step not in _STEPS or octave is None or octave.denominator != 1:
-            raise InputError("a note without step and octave", where=place)
-        alter = number(pitch, "alter") or Fraction(0)
-        if alter.denominator != 1:
-            self._remarks["microtones rounded"] += 1
-        moved = self._transpose_now - (self.transposition or 0)
-        semitones = 12 * (int(octave) + 1) + _STEPS[step] + round(alter) + moved
-        if not 0 <= semitones <= 127:
-            raise InputError(f"the pitch {step}{octave} is outside MIDI's range", where=place)
-        return semitones, None if moved else step_of(pitch, "step", "alter")
-
-    def _read_attributes(self, attributes: ET.Element, place: str) -> None:
-        divisions = number(attributes, "divisions")
-        if divisions is not None:
-            if divisions <= 0:
-                raise InputError("divisions that are not positive", where=place)
-            self._divisions = divisions
-        for key in attributes.findall("key")[:1]:
-            self._read_key(key)
-        for time in attributes.findall("time")[:1]:
-            self._read_time(time, place)
-        transpose = attributes.find("transpose")
-        if transpose is not None:
-            octaves = number(transpose, "octave-change") or 0
-            self._transpose_now = int((number(transpose, "chromatic") or 0) + 12 * octaves)
-            if self.transposition is None and not any(
-                bar.notes for m in self._measures for bar in m.voices.values()
-            ):
-                self.transposition = self._transpose_now
-
-    def _read_key(self, key: ET.Element) -> None:
-        fifths = number(key, "fifths")
-        mode = key.findtext("mode", "").strip().lower()
-        seen = f"{fifths} {mode}"
-        if self._keys_seen is not None:
-            if seen != self._keys_seen:
-                self._remarks["key changes dropped"] += 1
-                self._keys_seen = seen
-            return
-        self._keys_seen = seen
-        if fifths is None or abs(fifths) > 11 or fifths.denominator != 1:
-            self._remarks["unusual key signatures dropped"] += 1
-            return
-        self.mode_is_missing = mode not in _MODES
-        self.key = Key.from_signature(int(fifths), _MODES.get(mode, "major"))
-
-    def _read_time(self, time: ET.Element, place: str) -> None:
-        if time.find("senza-misura") is not None:
-            self._remarks["passages without metre"] += 1
-            return
-        pairs = list(zip(time.findall("beats"), time.findall("beat-type"), strict=False))
-        total = Fraction(0)
-        largest = 1
-        for beats, unit in pairs:
-            counts = [parse_number(b) for b in (beats.text or "").split("+")]
-            below = parse_number(unit.text)
-            if None in counts or not below or below.denominator != 1 or below < 1:
-                raise InputError(
-                    f"no metre: {beats.text}/{unit.text}", where=place, remedy="check its time"
-                )
-            total += sum((c for c in counts if c), Fraction(0)) / below
-            largest = max(largest, int(below))
-        numerator = total * largest
-        if not pairs or numerator.denominator != 1 or numerator < 1:
-            raise InputError("a time signature without beats", where=place)
-        self._meter = (int(numerator), largest)
-
-    def _read_chord(
-        self, harmony: ET.Element, at: Fraction, chords: list[tuple[Fraction, str]]
-    ) -> None:
-        symbol = read_harmony(harmony)
-        if symbol is None:
-            self._remarks["chord symbols not understood"] += 1
-            return
-        offset = (number(harmony, "offset") or Fraction(0)) / self._divisions
-        chords.append((max(Fraction(0), at + offset), symbol))
-
-    def _read_direction(self, element: ET.Element) -> None:
-        tempo = _tempo(element)
-        if tempo is not None:
-            if self.tempo is None:
-                self.tempo = tempo
-            elif tempo != self.tempo:
-                self._remarks["tempo changes dropped"] += 1
-        sound = element if element.tag == "sound" else element.find("sound")
-        words = " ".join(e.text or "" for e in element.findall("direction-type/words"))
-        if _JUMP_WORDS.search(words) or (
-            sound is not None and (sound.get("dacapo") or sound.get("dalsegno"))
-        ):
-            self._remarks["D.C. or D.S. not followed"] += 1
-
-    def _read_barlines(self, measure: ET.Element) -> Marks:
-        starts, times = False, 0
-        stops = False
-        for barline in measure.findall("barline"):
-            repeat = barline.find("repeat")
-            if repeat is not None and repeat.get("direction") == "forward":
-                starts = True
-            elif repeat is not None:
-                times = max(2, min(16, int(parse_number(repeat.get("times")) or 2)))
-            for ending in barline.findall("ending"):
-                if ending.get("type") == "start":
-                    self._ending = _ending_numbers(ending.get("number", ""), self._ending)
-                else:
-                    stops = True
-        endings = self._ending
-        if stops or times:
-            self._ending = frozenset()
-        return Marks(starts, times, endings)
-
-
-def _quarters(meter: tuple[int, int]) -> Fraction:
-    return Fraction(4 * meter[0], meter[1])
-
-
-def _likeliest_meter(lengths: list[Fraction | None]) -> tuple[int, int]:
-    """The metre of the commonest of some measures' lengths in quarters: 3 is 3/4, 3/2 is 3/8."""
-    ranked = Counter(x for x in lengths if x and (x * 4).denominator == 1 and x <= 16)
-    if not ranked:
-        return 4, 4
-    length = ranked.most_common(1)[0][0]
-    return length.numerator, 4 * length.denominator
-
-
-def _shown_length(note: ET.Element) -> Fraction | None:
-    """Quarters of the note value that a <note> shows, or None if it shows none."""
-    unit = _UNITS.get(note.findtext("type", "").strip())
-    if not unit:
-        return None
-    length = unit * (2 - Fraction(1, 2 ** len(note.findall("dot"))))
-    actual = number(note, "time-modification/actual-notes")
-    normal = number(note, "time-modification/normal-notes")
-    return length * normal / actual if actual and normal else length
-
-
-def _ending_numbers(text: str, before: frozenset[int]) -> frozenset[int]:
-    """The turns for which an ending is played: '1, 2' or '1-3'; the first if it has no number."""
-    turns: set[int] = set()
-    for first, last in re.findall(r"(\d{1,2})(?:\s*-\s*(\d{1,2}))?", text):
-        turns.update(range(int(first), min(int(last or first), 16) + 1))
-    return frozenset(t for t in turns if 1 <= t <= 16) or frozenset({1 + max(before, default=0)})
