@@ -217,6 +217,23 @@ def test_repeats_and_endings_are_played_out_and_jumps_counted() -> None:
     assert reading.remarks == {"D.C. or D.S. not followed": 1}
 
 
+def test_an_ending_whose_bracket_is_too_short_lasts_to_its_repeat_sign() -> None:
+    first_end = (
+        '<barline location="left"><ending number="1" type="start"/></barline>'
+        '<barline location="right"><ending number="1" type="discontinue"/></barline>'
+    )
+    back = '<barline location="right"><repeat direction="backward"/></barline>'
+    second = first_end.replace('"1"', '"2"')
+    reading = read(
+        score(
+            bars(note("C", 4), note("D", 4) + first_end, note("E", 4) + back, note("F", 4) + second)
+        )
+    )
+    assert reading.melody
+    assert steps(reading.melody) == "CDECF"
+    assert reading.remarks == {"endings lengthened to their repeat sign": 1}
+
+
 def test_grace_notes_chords_cues_and_other_voices_are_counted() -> None:
     grace = "<note><grace/><pitch><step>B</step><octave>4</octave></pitch></note>"
     cue = "<note><cue/><rest/><duration>2</duration></note>"

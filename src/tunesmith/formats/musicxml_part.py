@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from tunesmith.errors import InputError
@@ -157,7 +157,30 @@ class PartReader:
         if without:
             self._remarks["measures without a metre"] += len(without)
         guess = _likeliest_meter(without)
+        self._complete_endings()
         return [self._bar(measure, chosen, measure.meter or guess) for measure in self._measures]
+
+    def _complete_endings(self) -> None:
+        """Let a first ending last to its repeat sign, though its bracket is drawn shorter."""
+        marks = [m.marks for m in self._measures]
+        for i, mark in enumerate(marks[:-1]):
+            if not mark.endings or mark.times:
+                continue
+            sign = i + 1
+            while sign < len(marks) and not (
+                marks[sign].endings or marks[sign].starts_repeat or marks[sign].times
+            ):
+                sign += 1
+            is_short = (
+                sign + 1 < len(marks)
+                and marks[sign].times
+                and not (marks[sign].endings or marks[sign].starts_repeat)
+                and marks[sign + 1].endings
+            )
+            if is_short:
+                for measure in self._measures[i + 1 : sign + 1]:
+                    measure.marks = replace(measure.marks, endings=mark.endings)
+                self._remarks["endings lengthened to their repeat sign"] += 1
 
     def _bar(self, measure: _Measure, voice: str, meter: tuple[int, int]) -> SourceBar:
         length = _quarters(meter) if measure.length is None else measure.length
