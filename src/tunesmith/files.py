@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,3 +58,55 @@ def refuse_overwrite(path: Path, force: bool) -> None:
         raise OutputError(
             "it is already there", where=str(path), remedy="give another --out, or --force"
         )
+
+
+def _asides(folder: Path) -> tuple[Path, Path]:
+    """Where a complete new folder waits, and where the old one is while they change places."""
+    return folder.parent / f".{folder.name}.new", folder.parent / f".{folder.name}.old"
+
+
+@contextlib.contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """A folder to fill that takes the place of `folder` when the block ends without error.
+
+    Killed at any moment, `recover_folder` finds either the old or the new one, whole.
+
+    Raises:
+        OutputError: with the reason; the old folder is still there.
+    """
+    recover_folder(folder)
+    new, old = _asides(folder)
+    with output_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.draft.", dir=folder.parent))
+        try:
+            yield draft
+            for file in draft.rglob("*"):
+                if file.is_file():
+                    with file.open("rb") as handle:
+                        os.fsync(handle.fileno())
+            draft.chmod(0o755)
+            draft.rename(new)  # from here on the new one is complete
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def recover_folder(folder: Path) -> None:
+    """Finish or undo a replacement that was cut short; does nothing where none was."""
+    new, old = _asides(folder)
+    if not (new.exists() or old.exists()):
+        return
+    with output_errors(folder):
+        if new.exists():
+            if folder.exists():
+                shutil.rmtree(folder)
+            new.rename(folder)
+        elif not folder.exists():
+            old.rename(folder)
+        if old.exists():
+            shutil.rmtree(old)

@@ -1,1 +1,6 @@
-"""The grammar and the samplers that turn a model into sequences of ids."""
+"""The samplers and the loop that turn a model and a grammar into tunes of ids."""
+
+from tunesmith.decoding.generating import Generated, generate_ids
+from tunesmith.decoding.sampling import Sampling
+
+__all__ = ["Generated", "Sampling", "generate_ids"]

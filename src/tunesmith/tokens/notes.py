@@ -208,9 +208,17 @@ class NotesVocabulary(Vocabulary):
         return NotesGrammar(self.styles, wishes)
 
 
-def grid_moves(melody: Melody) -> int:
-    """How many of a melody's notes the grid of 24 steps a quarter would move."""
-    return _quantised(melody)[1]
+def token_counts(melody: Melody) -> dict[str, int]:
+    """What the tokens cannot hold of a melody, counted for a corpus's manifest.
+
+    Returns:
+        'notes moved by the grid' and 'tunes no tokens can say', where not 0.
+    """
+    try:
+        moved = NotesVocabulary().encode(melody).moved
+    except InputError:
+        return {"tunes no tokens can say": 1}
+    return {"notes moved by the grid": moved} if moved else {}
 
 
 def _put(ids: list[int], steps: int, what: int) -> None:

@@ -1,0 +1,1 @@
+"""The verbs: each one function that joins the rooms. `tunesmith` exports them."""

@@ -1,0 +1,286 @@
+"""Load a model and compose with it; every tune comes with its receipt."""
+
+from __future__ import annotations
+
+import json
+import platform
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tunesmith.decoding import Generated, Sampling, generate_ids
+from tunesmith.errors import InputError, TunesmithError, UsageError
+from tunesmith.melody import MODES, Key, Melody, Meter, pitch_class
+from tunesmith.model.checkpoint import Checkpoint, load_checkpoint
+from tunesmith.model.inference import Network
+from tunesmith.theory import SCALES
+from tunesmith.tokens import Vocabulary, make_vocabulary, vocabulary_from_dict
+from tunesmith.tokens.table import FIRST_EVENT
+
+BATCH = 64
+RECEIPT_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that composes and scores; made by `load_model`.
+
+    Attributes:
+        network: the weights, ready to run (numpy).
+        vocabulary: what its ids say.
+        checkpoint: where it comes from: configuration, provenance, hash.
+    """
+
+    network: Network
+    vocabulary: Vocabulary
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True)
+class Tune:
+    """A generated melody.
+
+    Attributes:
+        melody: the melody.
+        receipt: plain data that says how it was made, holds its notes and token
+            ids, and suffices to write it again.
+    """
+
+    melody: Melody
+    receipt: dict[str, Any]
+
+
+def load_model(path: str | Path) -> Model:
+    """Load a checkpoint folder, or the best checkpoint of a training run.
+
+    Raises:
+        InputError: if there is none, or it is damaged.
+    """
+    checkpoint = load_checkpoint(Path(path))
+    try:
+        vocabulary = vocabulary_from_dict(checkpoint.vocabulary)
+    except InputError as e:
+        raise e.at(str(path)) from e
+    if vocabulary.size != checkpoint.config.vocab_size:
+        raise InputError(
+            f"its vocabulary has {vocabulary.size} tokens and its network "
+            f"{checkpoint.config.vocab_size}",
+            where=str(path),
+        )
+    return Model(Network(checkpoint.weights, checkpoint.config), vocabulary, checkpoint)
+
+
+def generate(
+    model: Model,
+    *,
+    count: int = 1,
+    seed: int | None = None,
+    bars: int | None = None,
+    key: str | None = None,
+    mode: str | None = None,
+    meter: str | None = None,
+    tempo: float | None = None,
+    style: str | None = None,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Tune]:
+    """Compose melodies.
+
+    What is not asked for the model chooses. Bars and metre hold exactly; key,
+    mode and style are what the model was conditioned on.
+
+    Args:
+        model: from `load_model`.
+        count: how many, 1 to 10,000.
+        seed: of the sampling; random if None, and always in the receipt.
+        bars: exact number, 1 to 512, a pickup not counted.
+        key: the tonic: 'D', 'F#', 'Eb'.
+        mode: one of major, minor, dorian, phrygian, lydian, mixolydian, locrian.
+        meter: as '6/8'; then it never changes.
+        tempo: quarter notes a minute, written into the files.
+        style: one of the model's styles.
+        temperature, top_k, top_p: see `Sampling`.
+        progress: told (tunes ended, tunes).
+
+    Raises:
+        UsageError: for what cannot be asked of this model.
+    """
+    if not 1 <= count <= 10_000:
+        raise UsageError(f"{count} melodies", remedy="ask for 1 to 10,000")
+    if tempo is not None and not 10 <= tempo <= 500:
+        raise UsageError(f"a tempo of {tempo}", remedy="use 10 to 500 quarter notes a minute")
+    seed = secrets.randbits(32) if seed is None else seed
+    if seed < 0:
+        raise UsageError("a negative seed", remedy="use 0 or more")
+    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
+    asked = _asked(bars=bars, key=key, mode=mode, meter=meter, style=style)
+    wishes = {**asked, "meter": parse_meter(meter)} if meter else asked
+    grammar = model.vocabulary.grammar(wishes)
+    tunes: list[Tune] = []
+    for start in range(0, count, BATCH):
+        size = min(BATCH, count - start)
+        made = generate_ids(
+            model.network,
+            [grammar] * size,
+            [np.random.default_rng([seed, start + i]) for i in range(size)],
+            sampling,
+            progress=(lambda n, _, s=start: progress(s + n, count)) if progress else None,
+        )
+        for i, one in enumerate(made, start):
+            origin = {"seed": seed, "index": i, "count": count}
+            tunes.append(_tune(model, one, origin, asked, sampling, tempo))
+    return tunes
+
+
+def _asked(**wishes: Any) -> dict[str, Any]:
+    asked = {name: value for name, value in wishes.items() if value is not None}
+    if "key" in asked:
+        asked["key"] = parse_tonic(asked["key"])
+    if "mode" in asked:
+        asked["mode"] = asked["mode"].lower()
+        if asked["mode"] not in MODES:
+            raise UsageError(
+                f"there is no mode '{asked['mode']}'", remedy=f"use one of {', '.join(MODES)}"
+            )
+    return asked
+
+
+def parse_tonic(text: str) -> str:
+    """A tonic as typed ('d', 'Bb', 'f#') as a note name.
+
+    Raises:
+        UsageError: if it is none.
+    """
+    name = text[:1].upper() + text[1:]
+    try:
+        pitch_class(name)
+    except InputError:
+        raise UsageError(
+            f"'{text}' is no tonic", remedy="use a note name such as D, F# or Bb; --mode is apart"
+        ) from None
+    return name
+
+
+def parse_meter(text: str) -> Meter:
+    """A metre as typed ('6/8').
+
+    Raises:
+        UsageError: if it is none.
+    """
+    try:
+        numerator, denominator = map(int, text.split("/"))
+        return Meter(0, numerator, denominator)
+    except (ValueError, InputError):
+        raise UsageError(f"'{text}' is no metre", remedy="write it as 4/4, 3/4 or 6/8") from None
+
+
+def _tune(
+    model: Model,
+    made: Generated,
+    origin: Mapping[str, int],
+    asked: Mapping[str, Any],
+    sampling: Sampling,
+    tempo: float | None,
+) -> Tune:
+    """A generated sequence as a melody with its receipt."""
+    vocabulary = model.vocabulary
+    melody = replace(
+        vocabulary.decode(made.ids),
+        tempo=tempo,
+        title=f"Tune {origin['seed']}-{origin['index'] + 1}",
+    )
+    if melody.key and "key" in asked:  # C# major is not Db major to who asked for it
+        melody = replace(melody, key=Key(asked["key"], melody.key.mode))
+    given = FIRST_EVENT if vocabulary.kind == "notes" else 1
+    bits = -sum(made.log_probabilities[given - 1 :]) / np.log(2)
+    provenance = model.checkpoint.provenance
+    receipt = {
+        "receipt": RECEIPT_FORMAT,
+        "melody": melody.to_dict(),
+        "vocabulary": vocabulary.kind,
+        "token_ids": list(made.ids),
+        **origin,
+        "batch": BATCH,
+        "model_sha256": model.checkpoint.sha256,
+        "model_licence": provenance.get("licence"),
+        "versions": {
+            "tunesmith": metadata.version("tunesmith"),
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+        },
+        "asked": dict(asked) | ({"tempo": tempo} if tempo else {}),
+        "sampling": asdict(sampling),
+        "constraints": _constraints(melody, asked, made, vocabulary),
+        "bits_per_note": round(float(bits) / len(melody.notes), 4),
+    }
+    return Tune(melody, receipt)
+
+
+def _constraints(
+    melody: Melody, asked: Mapping[str, Any], made: Generated, vocabulary: Vocabulary
+) -> list[dict[str, Any]]:
+    """What was asked, beside what the melody itself shows."""
+    found: list[dict[str, Any]] = []
+    counted = [b for b in melody.bars if not b.is_pickup]
+    if "bars" in asked:
+        found.append(_hard("bars", asked["bars"], len(counted)))
+    if "meter" in asked:
+        meters = sorted({str(b.meter) for b in counted})
+        found.append(_hard("meter", asked["meter"], ", ".join(meters)))
+    if melody.key and ("key" in asked or "mode" in asked):
+        scale = {(melody.key.pitch_class + s) % 12 for s in SCALES[melody.key.mode]}
+        inside = sum(p % 12 in scale for p in melody.pitches) / len(melody.notes)
+        found.append(
+            {"name": "key", "kind": "soft", "wanted": str(melody.key),
+             "notes_in_scale": round(inside, 4)}
+        )  # fmt: skip
+    if "style" in asked:
+        said = vocabulary.words(made.ids[1:2])[0]
+        found.append(_hard("style", f"style:{vocabulary.styles.index(asked['style'])}", said))
+    return found
+
+
+def _hard(name: str, wanted: object, got: object) -> dict[str, Any]:
+    met = str(wanted) == str(got)
+    return {"name": name, "kind": "hard", "wanted": wanted, "got": got, "met": met}
+
+
+def read_receipt(path: Path) -> Tune:
+    """The tune of a receipt file, checked: its token ids must give its notes again.
+
+    Raises:
+        InputError: if it is no receipt, or damaged.
+    """
+    try:
+        receipt = json.loads(path.read_text("utf-8"))
+    except OSError as e:
+        raise InputError(f"cannot be read ({e.strerror})", where=str(path)) from e
+    except ValueError as e:
+        raise InputError("is no receipt: not JSON", where=str(path)) from e
+    if not isinstance(receipt, dict) or receipt.get("receipt") != RECEIPT_FORMAT:
+        raise InputError(
+            f"is no receipt of format {RECEIPT_FORMAT}",
+            where=str(path),
+            remedy="give a .json file that `tunesmith generate` wrote",
+        )
+    try:
+        melody = Melody.from_dict(receipt["melody"])
+    except (InputError, KeyError) as e:
+        raise InputError(f"its melody is damaged ({e})", where=str(path)) from e
+    try:
+        again = make_vocabulary(receipt["vocabulary"]).decode(receipt["token_ids"])
+    except (TunesmithError, KeyError, TypeError, ValueError) as e:
+        raise InputError(f"its token ids are damaged ({e})", where=str(path)) from e
+    if again.notes != melody.notes:
+        raise InputError("its token ids are not those of its melody", where=str(path))
+    return Tune(melody, receipt)
+
+

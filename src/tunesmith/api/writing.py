@@ -1,0 +1,130 @@
+"""Melodies out of files and into them: notes, scores, sound."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from tunesmith import formats
+from tunesmith.api.composing import Tune
+from tunesmith.errors import OutputError, UsageError
+from tunesmith.files import refuse_overwrite, write_atomically
+from tunesmith.melody import Melody
+
+ENDINGS = {
+    "mid": ".mid",
+    "abc": ".abc",
+    "musicxml": ".musicxml",
+    "letters": ".txt",
+    "wav": ".wav",
+    "svg": ".svg",
+    "png": ".png",
+}
+"""What can be written, by the name that `--format` takes."""
+
+_BY_ENDING = {
+    **{ending: name for name, ending in ENDINGS.items()},
+    ".midi": "mid",
+    ".xml": "musicxml",
+}
+
+
+def read(path: str | Path) -> list[Melody]:
+    """The melodies of a file, by its extension; see `tunesmith.formats.read`."""
+    return formats.read(Path(path))
+
+
+def render(melodies: Sequence[Melody], name: str) -> bytes:
+    """Melodies as the bytes of a file.
+
+    Args:
+        melodies: one, or several where the format holds several (ABC, letters, pictures).
+        name: one of `ENDINGS`.
+    """
+    if name == "wav":
+        from tunesmith.render.audio import to_wav
+
+        if len(melodies) != 1:
+            raise UsageError("a WAV file holds one melody", remedy="write each to its own file")
+        return to_wav(melodies[0])
+    if name == "svg":
+        from tunesmith.render.svg import to_svg
+
+        return to_svg(melodies).encode()
+    if name == "png":
+        from tunesmith.render.svg import to_png
+
+        return to_png(melodies)
+    return formats.dumps(melodies, name)
+
+
+def write(melody: Melody | Sequence[Melody], path: str | Path, *, force: bool = False) -> None:
+    """Write melodies to a file: notes, a score (.svg, .png) or sound (.wav), by extension.
+
+    Raises:
+        OutputError: if it is there and `force` is not given, or cannot be written.
+        UsageError: if nothing is written to such an extension.
+    """
+    path = Path(path)
+    melodies = [melody] if isinstance(melody, Melody) else list(melody)
+    name = _BY_ENDING.get(path.suffix.lower())
+    if name is None:
+        raise UsageError(
+            f"nothing is written as '{path.suffix}'",
+            where=str(path),
+            remedy=f"use one of {', '.join(ENDINGS.values())}",
+        )
+    refuse_overwrite(path, force)
+    write_atomically(path, render(melodies, name))
+
+
+def parse_formats(text: str) -> list[str]:
+    """The formats of a list such as 'mid,abc'.
+
+    Raises:
+        UsageError: for one that is not among `ENDINGS`.
+    """
+    names = [n.strip().lower() for n in text.split(",") if n.strip()]
+    for name in names:
+        if name not in ENDINGS:
+            raise UsageError(
+                f"there is no format '{name}'", remedy=f"use some of {','.join(ENDINGS)}"
+            )
+    if not names:
+        raise UsageError("no format given", remedy=f"use some of {','.join(ENDINGS)}")
+    return list(dict.fromkeys(names))
+
+
+def write_tunes(
+    tunes: Sequence[Tune], out: str | Path, names: Sequence[str], *, force: bool = False
+) -> list[Path]:
+    """Write each tune in each format and its receipt: `tune-01.mid`, …, `tune-01.json`.
+
+    Nothing is written if any of the files is there already, unless `force` is given.
+
+    Returns:
+        The files, in order.
+    """
+    out = Path(out)
+    if out.is_file():
+        raise OutputError("it is a file", where=str(out), remedy="give a folder as --out")
+    digits = max(2, len(str(len(tunes))))
+    stems = [out / f"tune-{i:0{digits}}" for i in range(1, len(tunes) + 1)]
+    endings = [*(ENDINGS[n] for n in names), ".json"]
+    for stem in stems:
+        for ending in endings:
+            refuse_overwrite(stem.with_suffix(ending), force)
+    written: list[Path] = []
+    for tune, stem in zip(tunes, stems, strict=True):
+        for name in names:
+            written.append(stem.with_suffix(ENDINGS[name]))
+            write_atomically(written[-1], render([tune.melody], name))
+        written.append(stem.with_suffix(".json"))
+        write_atomically(written[-1], receipt_bytes(tune))
+    return written
+
+
+def receipt_bytes(tune: Tune) -> bytes:
+    """The receipt as a file."""
+    return (json.dumps(tune.receipt, indent=1, ensure_ascii=False) + "\n").encode()

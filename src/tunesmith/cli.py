@@ -1,0 +1,294 @@
+"""The command `tunesmith`: parse, call one verb, print. Heavy imports wait inside the commands."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tunesmith import __version__
+from tunesmith.errors import TunesmithError, UsageError
+
+app = typer.Typer(
+    help="A melody language model: prepare tunes, train on them, compose.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+
+
+def main() -> None:
+    """Run the command; a `TunesmithError` becomes one line on stderr and its exit code."""
+    try:
+        app()
+    except TunesmithError as e:
+        print(f"tunesmith: {e}", file=sys.stderr)
+        sys.exit(e.exit_code)
+    except KeyboardInterrupt:
+        print("tunesmith: stopped", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output went away: not an error
+        sys.stderr.close()
+        sys.exit(141)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"tunesmith {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def quickstart(
+    out: Annotated[Path, typer.Option(help="A new folder for everything.")] = Path("first-tunes"),
+    minutes: Annotated[float, typer.Option(help="Minutes of training.", min=0.05)] = 3.0,
+    source: Annotated[str, typer.Option(help="What to train on; as in prepare.")] = "folk",
+    seed: Annotated[int, typer.Option(help="Of training and composing.", min=0)] = 1,
+    force: Force = False,
+) -> None:
+    """Prepare real tunes, train the smallest model on them, compose eight melodies."""
+    from tunesmith.api.quickstart import quickstart as run
+
+    with _progress("reading") as told:
+        run(
+            out, minutes=minutes, source=source, seed=seed, force=force,
+            say=print, progress=told, log=_print_step,
+        )  # fmt: skip
+    print(f"\nDone. Look at {out / 'summary.md'}; the melodies are in {out / 'tunes'}.")
+
+
+@app.command()
+def prepare(
+    sources: Annotated[
+        list[str], typer.Argument(help="Files, folders, or names that `tunesmith corpora` lists.")
+    ],
+    out: Annotated[Path, typer.Option(help="The corpus folder to make or update.")],
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Take sources whose licence is restricted.")
+    ] = False,
+    licence: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="The licence of the files and folders.")
+    ] = None,
+) -> None:
+    """Read tunes, group near-duplicates, split them, and say what was left out and why."""
+    from tunesmith.api.preparing import corpus_table
+    from tunesmith.api.preparing import prepare as run
+
+    with _progress("reading") as told:
+        manifest, changed = run(
+            sources, out, accept_licence=accept_licence, licence=licence, progress=told
+        )
+    if not changed:
+        print(f"{out}: nothing has changed")
+    print(corpus_table(manifest))
+    print(f"The corpus is in {out}; every reject is in {out / 'rejects.jsonl'}.")
+
+
+@app.command()
+def corpora() -> None:
+    """List the named corpora, their licences, and whether they are installed."""
+    from tunesmith.corpus import named_corpora
+
+    rows = [("name", "tunes", "installed", "licence", "what")]
+    rows += [
+        (c.name, str(c.tunes), "yes" if c.installed else "no", c.licence, c.description)
+        for c in named_corpora()
+    ]
+    _print_rows(rows)
+
+
+@app.command()
+def train(
+    corpus: Annotated[Path, typer.Argument(help="A folder made by `tunesmith prepare`.")],
+    out: Annotated[Path, typer.Option(help="The run's folder.")],
+    tokens: Annotated[str, typer.Option(help="notes or letters.")] = "notes",
+    size: Annotated[str, typer.Option(help="nano, small, base or large.")] = "nano",
+    minutes: Annotated[float | None, typer.Option(help="How long to train.", min=0.01)] = None,
+    steps: Annotated[int | None, typer.Option(help="How many steps instead.", min=1)] = None,
+    seed: Annotated[int, typer.Option(help="Of weights and batches.", min=0)] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    force: Force = False,
+) -> None:
+    """Train a model. Ctrl-C stops cleanly; --resume goes on to the very same weights."""
+    from tunesmith.api.learning import train as run
+
+    last = run(
+        corpus, out, tokens=tokens, size=size, minutes=minutes, steps=steps, seed=seed,
+        resume=resume, device=device, force=force, log=_print_step,
+    )  # fmt: skip
+    if last.get("stopped"):
+        print(f"Stopped. Go on with: tunesmith train {corpus} --out {out} --resume")
+        raise typer.Exit(130)
+    print(f"The model is in {out}. Compose with: tunesmith generate --model {out} --out tunes")
+
+
+@app.command()
+def generate(
+    out: Annotated[Path, typer.Option(help="A folder for the melodies.")],
+    model: Annotated[
+        Path | None, typer.Option(help="A run's folder or a checkpoint.", show_default=False)
+    ] = None,
+    count: Annotated[int, typer.Option(help="How many melodies.", min=1, max=10_000)] = 1,
+    seed: Annotated[int | None, typer.Option(help="Random if not given; printed.", min=0)] = None,
+    bars: Annotated[int | None, typer.Option(help="How many bars, exactly.", min=1)] = None,
+    key: Annotated[str | None, typer.Option(help="The tonic, as D or Bb.")] = None,
+    mode: Annotated[str | None, typer.Option(help="major, minor, dorian, …")] = None,
+    meter: Annotated[str | None, typer.Option(help="As 6/8; exact.")] = None,
+    tempo: Annotated[
+        float | None, typer.Option("--tempo", "--bpm", help="Quarter notes a minute.")
+    ] = None,
+    style: Annotated[str | None, typer.Option(help="One of the model's styles.")] = None,
+    temperature: Annotated[float, typer.Option(help="Below 1 safer, above 1 bolder.")] = 1.0,
+    top_k: Annotated[int, typer.Option(help="Keep the k likeliest; 0 = all.", min=0)] = 0,
+    top_p: Annotated[float, typer.Option(help="Keep this much probability; 1 = all.")] = 1.0,
+    formats: Annotated[
+        str, typer.Option("--format", help="Of mid,abc,musicxml,letters,wav,svg,png.")
+    ] = "mid",
+    from_receipt: Annotated[
+        Path | None, typer.Option(help="Write the tune of this receipt again instead.")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Compose melodies, each with a receipt."""
+    from tunesmith.api import composing, writing
+
+    names = writing.parse_formats(formats)
+    if from_receipt:
+        tunes = [composing.read_receipt(from_receipt)]
+    else:
+        if model is None:
+            raise UsageError(
+                "no model given",
+                where="--model",
+                remedy="train one with `tunesmith quickstart` and give its folder, "
+                "as --model first-tunes/run",
+            )
+        with _progress("composing") as told:
+            tunes = composing.generate(
+                composing.load_model(model), count=count, seed=seed, bars=bars, key=key,
+                mode=mode, meter=meter, tempo=tempo, style=style, temperature=temperature,
+                top_k=top_k, top_p=top_p, progress=told,
+            )  # fmt: skip
+        print(f"seed {tunes[0].receipt['seed']}")
+    written = writing.write_tunes(tunes, out, names, force=force)
+    for tune in tunes[:20]:
+        m = tune.melody
+        print(
+            f"{m.title}: {m.key or 'no key'}, {m.meters[0]}, {len(m.notes)} notes, "
+            f"{tune.receipt['bits_per_note']:.2f} bits a note"
+        )
+    print(f"{len(written)} files in {out}")
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A file of music.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
+    force: Force = False,
+) -> None:
+    """Turn a file into another format, or into a score (.svg, .png) or sound (.wav)."""
+    from tunesmith import formats
+    from tunesmith.api.writing import write
+
+    readings = formats.scan(source)
+    melodies = [r.melody for r in readings if r.melody]
+    errors = [r.error for r in readings if r.error]
+    for error in errors:
+        print(f"left out: {error}", file=sys.stderr)
+    for remark, count in _remarks(readings).items():
+        print(f"{source}: {remark}: {count}", file=sys.stderr)
+    if not melodies:
+        raise errors[0] if errors else UsageError("there is no tune in it", where=str(source))
+    write(melodies, target, force=force)
+    print(f"{len(melodies)} {'tune' if len(melodies) == 1 else 'tunes'} in {target}")
+
+
+@app.command()
+def info(
+    path: Annotated[Path, typer.Argument(help="A file of music, a corpus, a run or a model.")],
+) -> None:
+    """Say what something is, in a screenful."""
+    from tunesmith.api.looking import describe
+
+    print(describe(path))
+
+
+@app.command("tokens")
+def show_tokens(
+    path: Annotated[Path, typer.Argument(help="A file of music.")],
+    tokens: Annotated[str, typer.Option(help="notes or letters.")] = "notes",
+) -> None:
+    """Print tunes as tokens in words, a bar a line."""
+    from tunesmith.api.looking import tokens_in_words
+
+    print(tokens_in_words(path, tokens))
+
+
+def _remarks(readings: Any) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for reading in readings:
+        for remark, count in reading.remarks.items():
+            total[remark] = total.get(remark, 0) + count
+    return total
+
+
+def _print_step(record: dict[str, Any]) -> None:
+    if "note" in record:
+        print(record["note"], flush=True)
+        return
+    parts = [f"step {record['step']}: train loss {record['train_loss']:.4f}"]
+    if "val_loss" in record:
+        parts += [
+            f"val loss {record['val_loss']:.4f}",
+            f"perplexity {record['perplexity']:.4f}",
+            f"{record['bits_per_note']:.3f} bits/note",
+        ]
+    parts.append(f"{record['tokens_per_s']:,.0f} tokens/s")
+    left = int(record["seconds_left"])
+    parts.append(f"{left // 60}:{left % 60:02} left")
+    print(", ".join(parts), flush=True)
+
+
+def _print_rows(rows: list[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*rows[0], box=None, pad_edge=False)
+    for row in rows[1:]:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+@contextlib.contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar with rate and time left on stderr; nothing if that is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich import progress as bars
+    from rich.console import Console
+
+    columns = (
+        "{task.description}", bars.BarColumn(), bars.MofNCompleteColumn(),
+        bars.TimeElapsedColumn(), bars.TimeRemainingColumn(),
+    )  # fmt: skip
+    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)

@@ -1,0 +1,97 @@
+"""The one loop that turns a model and a grammar into tunes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tunesmith.decoding.sampling import Sampling, choose, log_softmax
+from tunesmith.model.inference import Cache, Network
+from tunesmith.tokens import Grammar
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """A sampled tune.
+
+    Attributes:
+        ids: the whole tune, from `bos` to `end`.
+        log_probabilities: of each id after the first, in nats, by the model
+            alone: before grammar, temperature and the rest.
+        free: of each id after the first, whether the grammar left a choice.
+    """
+
+    ids: tuple[int, ...]
+    log_probabilities: tuple[float, ...]
+    free: tuple[bool, ...]
+
+
+def generate_ids(
+    network: Network,
+    grammars: Sequence[Grammar],
+    generators: Sequence[np.random.Generator],
+    how: Sampling,
+    *,
+    keep_first: int = 8,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Generated]:
+    """Sample one tune for each grammar, all in one batch, with a key-value cache.
+
+    Every tune ends, since every grammar does. A tune that outgrows the model's
+    context goes on with its first `keep_first` ids (the attributes) and the
+    latest half of the context before it.
+
+    Args:
+        network: the model.
+        grammars: what each tune must keep.
+        generators: the chance of each tune, so that it depends on no neighbour.
+        how: temperature and the rest.
+        keep_first: ids that stay in view for ever.
+        progress: told (tunes ended, tunes) after each step.
+    """
+    states = [g.start() for g in grammars]
+    ids: list[list[int]] = [[] for _ in grammars]
+    logs: list[list[float]] = [[] for _ in grammars]
+    free: list[list[bool]] = [[] for _ in grammars]
+    for row, grammar in enumerate(grammars):  # `bos` is given, not sampled
+        first = int(grammar.allowed(states[row]).argmax())
+        ids[row].append(first)
+        states[row] = grammar.advance(states[row], first)
+    rows = list(range(len(grammars)))  # those that are still being written
+    context = network.config.max_position_embeddings
+    cache = network.new_cache(len(rows), context)
+    while rows:
+        if cache.length == context:
+            cache = _slide(network, [ids[r] for r in rows], keep_first, context)
+        logits = network.step(np.array([ids[r][-1] for r in rows]), cache)
+        allowed = np.stack([grammars[r].allowed(states[r]) for r in rows])
+        uniforms = np.array([generators[r].random() for r in rows])
+        tokens = choose(logits, allowed, uniforms, how)
+        log_probabilities = log_softmax(logits)
+        running = []
+        for place, row in enumerate(rows):
+            token = int(tokens[place])
+            ids[row].append(token)
+            logs[row].append(float(log_probabilities[place, token]))
+            free[row].append(int(allowed[place].sum()) > 1)
+            states[row] = grammars[row].advance(states[row], token)
+            if not grammars[row].ended(states[row]):
+                running.append(place)
+        if len(running) < len(rows):
+            rows = [rows[place] for place in running]
+            cache = cache.select(running)
+        if progress:
+            progress(len(grammars) - len(rows), len(grammars))
+    return [
+        Generated(tuple(i), tuple(p), tuple(f)) for i, p, f in zip(ids, logs, free, strict=True)
+    ]
+
+
+def _slide(network: Network, ids: list[list[int]], keep_first: int, context: int) -> Cache:
+    """A cache that holds the first ids of each tune and the latest half context before the last."""
+    seen = np.array([i[:keep_first] + i[-1 - context // 2 : -1] for i in ids])
+    cache = network.new_cache(len(ids), context)
+    network.prefill(seen, cache)
+    return cache

@@ -1,0 +1,236 @@
+"""The network for composing and scoring: numpy alone, with a key-value cache.
+
+Shapes as in `network.py`: B sequences, T positions, D width, H query heads, K key
+and value heads, G = H / K query heads to each of these, E width of a head, V tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tunesmith.model.config import ModelConfig
+
+Floats = NDArray[np.float32]
+KEPT = 8
+"""Ids at the start of a long sequence that every window sees: its attributes."""
+_SCORES = 16_000_000  # attention scores held at once, as floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    first_norm: Floats  # (D,)
+    qkv: Floats  # (D, (H + 2K) E)
+    q_norm: Floats  # (E,) with the 1/sqrt(E) of attention in it
+    k_norm: Floats  # (E,)
+    out: Floats  # (H E, D)
+    second_norm: Floats  # (D,)
+    gate_up: Floats  # (D, 2F)
+    down: Floats  # (F, D)
+
+
+class Cache:
+    """Keys and values of what was read so far.
+
+    Attributes:
+        length: positions read.
+        keys, values: each (L, B, K, capacity, E).
+    """
+
+    def __init__(self, keys: Floats, values: Floats, length: int) -> None:
+        self.keys, self.values, self.length = keys, values, length
+
+    def select(self, rows: Sequence[int]) -> Cache:
+        """The cache of some of the sequences."""
+        return Cache(self.keys[:, rows], self.values[:, rows], self.length)
+
+
+class Network:
+    """A model ready to run.
+
+    Args:
+        weights: under Hugging Face's names, float32; see `ModelConfig.shapes`.
+        config: the shape.
+    """
+
+    def __init__(self, weights: Mapping[str, Floats], config: ModelConfig) -> None:
+        self.config = config
+        self._embedding = weights["model.embed_tokens.weight"]
+        self._output = np.ascontiguousarray(self._embedding.T)
+        self._norm = weights["model.norm.weight"]
+        self._layers = [self._layer(weights, i) for i in range(config.num_hidden_layers)]
+        half = np.arange(0, config.head_dim, 2, dtype=np.float32)
+        frequencies = np.float32(config.rope_theta) ** (-half / config.head_dim)
+        angles = np.outer(np.arange(config.max_position_embeddings, dtype=np.float32), frequencies)
+        self._cos, self._sin = np.cos(angles), np.sin(angles)  # (T, E/2)
+
+    def _layer(self, weights: Mapping[str, Floats], i: int) -> _Layer:
+        def w(name: str) -> Floats:
+            return weights[f"model.layers.{i}.{name}.weight"]
+
+        attention = [w(f"self_attn.{n}_proj") for n in "qkv"]
+        return _Layer(
+            first_norm=w("input_layernorm"),
+            qkv=np.ascontiguousarray(np.concatenate(attention).T),
+            q_norm=w("self_attn.q_norm") * np.float32(self.config.head_dim**-0.5),
+            k_norm=w("self_attn.k_norm"),
+            out=np.ascontiguousarray(w("self_attn.o_proj").T),
+            second_norm=w("post_attention_layernorm"),
+            gate_up=np.ascontiguousarray(np.concatenate([w("mlp.gate_proj"), w("mlp.up_proj")]).T),
+            down=np.ascontiguousarray(w("mlp.down_proj").T),
+        )
+
+    # -- generating ------------------------------------------------------------
+
+    def new_cache(self, batch: int, capacity: int) -> Cache:
+        """An empty cache for `batch` sequences of up to `capacity` positions.
+
+        The capacity is taken as needed, so that a large one costs nothing at first.
+        """
+        c = self.config
+        shape = (c.num_hidden_layers, batch, c.num_key_value_heads, min(capacity, 256), c.head_dim)
+        return Cache(np.empty(shape, np.float32), np.empty(shape, np.float32), 0)
+
+    def step(self, ids: NDArray[np.integer], cache: Cache) -> Floats:
+        """(B,) the next id of each sequence to (B, V) logits of the one after."""
+        return self.prefill(ids[:, None], cache)[:, -1]
+
+    def prefill(self, ids: NDArray[np.integer], cache: Cache) -> Floats:
+        """(B, T) further ids of each sequence to (B, T, V) logits; the cache grows by T."""
+        start, end = cache.length, cache.length + ids.shape[1]
+        assert end <= self.config.max_position_embeddings, "the context is full"
+        self._make_room(cache, end)
+        x = self._embedding[ids]
+        ahead = None if ids.shape[1] == 1 else _ahead(start, end)
+        for i, layer in enumerate(self._layers):
+            q, k, v = self._project(x, layer, start)
+            cache.keys[i, :, :, start:end], cache.values[i, :, :, start:end] = k, v
+            keys, values = cache.keys[i, :, :, :end], cache.values[i, :, :, :end]
+            x = self._block(x, layer, q, keys, values, ahead)
+        cache.length = end
+        logits: Floats = _rms_norm(x, self._norm, self.config.rms_norm_eps) @ self._output
+        return logits
+
+    def _make_room(self, cache: Cache, length: int) -> None:
+        room = cache.keys.shape[3]
+        if length <= room:
+            return
+        more = min(max(length, 2 * room), self.config.max_position_embeddings) - room
+        padding = [(0, 0), (0, 0), (0, 0), (0, more), (0, 0)]
+        cache.keys, cache.values = np.pad(cache.keys, padding), np.pad(cache.values, padding)
+
+    # -- scoring ---------------------------------------------------------------
+
+    def forward(self, ids: NDArray[np.integer]) -> Floats:
+        """(B, T) ids to (B, T, V) logits; rows may be padded on the right."""
+        return self.prefill(ids, self.new_cache(*ids.shape))
+
+    def log_probabilities(
+        self, sequences: Sequence[NDArray[np.integer]]
+    ) -> list[NDArray[np.float64]]:
+        """The log-probability in nats of each id of each sequence but the first.
+
+        A sequence longer than the context is read in windows that overlap by half
+        a context: each sees the first 8 ids and the half context before what it
+        scores, and every id is scored once.
+
+        Returns:
+            For each sequence of n ids, (n - 1,).
+        """
+        windows = [(i, *w) for i, ids in enumerate(sequences) for w in self._windows(ids)]
+        results = [np.empty(len(ids) - 1) for ids in sequences]
+        windows.sort(key=lambda w: len(w[1]))
+        while windows:
+            length = len(windows[-1][1])
+            rows = max(1, _SCORES // (self.config.num_attention_heads * length * length))
+            rows = min(rows, max(1, 65_536 // length))
+            batch, windows = windows[-rows:], windows[:-rows]
+            ids = np.zeros((len(batch), length), np.int64)
+            for row, (_, window, _, _) in enumerate(batch):
+                ids[row, : len(window)] = window
+            logits: NDArray[np.float64] = self.forward(ids[:, :-1]).astype(np.float64)
+            logits -= logits.max(axis=-1, keepdims=True)
+            scores = np.take_along_axis(logits, ids[:, 1:, None], -1)[..., 0]
+            scores -= np.log(np.exp(logits).sum(axis=-1))
+            for row, (i, window, scored, place) in enumerate(batch):
+                n = len(window) - 1
+                results[i][place : place + scored] = scores[row, n - scored : n]
+        return results
+
+    def _windows(
+        self, ids: NDArray[np.integer]
+    ) -> list[tuple[NDArray[np.integer], int, int]]:
+        """Windows of ids, how many of their last ids count, and where these go."""
+        context = self.config.max_position_embeddings
+        if len(ids) <= context:
+            return [(ids, len(ids) - 1, 0)]
+        windows = [(ids[:context], context - 1, 0)]
+        half = context // 2
+        for start in range(context, len(ids), half - KEPT):
+            end = min(start + half - KEPT, len(ids))
+            seen = np.concatenate([ids[:KEPT], ids[start - half : end]])
+            windows.append((seen, end - start, start - 1))
+        return windows
+
+    # -- the layers --------------------------------------------------------------
+
+    def _project(self, x: Floats, layer: _Layer, start: int) -> tuple[Floats, Floats, Floats]:
+        """(B, T, D) to rotated queries (B, H, T, E), keys and values (B, K, T, E)."""
+        c = self.config
+        b, t, _ = x.shape
+        heads = (_rms_norm(x, layer.first_norm, c.rms_norm_eps) @ layer.qkv).reshape(
+            b, t, -1, c.head_dim
+        )
+        h, k = c.num_attention_heads, c.num_key_value_heads
+        cos, sin = self._cos[start : start + t, None], self._sin[start : start + t, None]
+        q = _rotate(_rms_norm(heads[:, :, :h], layer.q_norm, c.rms_norm_eps), cos, sin)
+        keys = _rotate(_rms_norm(heads[:, :, h : h + k], layer.k_norm, c.rms_norm_eps), cos, sin)
+        return q.swapaxes(1, 2), keys.swapaxes(1, 2), heads[:, :, h + k :].swapaxes(1, 2)
+
+    def _block(
+        self,
+        x: Floats,
+        layer: _Layer,
+        q: Floats,
+        keys: Floats,
+        values: Floats,
+        ahead: Floats | None,
+    ) -> Floats:
+        """Attention and the gated layer; `ahead` is (T, S), -inf where a key lies ahead."""
+        b, t, _ = x.shape
+        k, s, e = keys.shape[1:]
+        grouped = q.reshape(b, k, -1, e)  # (B, K, G T, E)
+        scores = grouped @ keys.swapaxes(-1, -2)  # (B, K, G T, S)
+        if ahead is not None:
+            scores = (scores.reshape(b, k, -1, t, s) + ahead).reshape(b, k, -1, s)
+        scores -= scores.max(axis=-1, keepdims=True)
+        np.exp(scores, out=scores)
+        scores /= scores.sum(axis=-1, keepdims=True)
+        mixed = (scores @ values).reshape(b, -1, t, e).swapaxes(1, 2).reshape(b, t, -1)
+        x = x + mixed @ layer.out
+        inner = _rms_norm(x, layer.second_norm, self.config.rms_norm_eps) @ layer.gate_up
+        gate, up = np.split(inner, 2, axis=-1)
+        with np.errstate(over="ignore"):  # exp(-gate) at infinity gives the right 0
+            return x + (gate / (1 + np.exp(-gate)) * up) @ layer.down
+
+
+def _rms_norm(x: Floats, weight: Floats, eps: float) -> Floats:
+    """x over its root mean square along the last axis (Zhang and Sennrich 2019)."""
+    mean = np.einsum("...i,...i->...", x, x)[..., None] / np.float32(x.shape[-1])
+    normed: Floats = x / np.sqrt(mean + np.float32(eps)) * weight
+    return normed
+
+
+def _rotate(x: Floats, cos: Floats, sin: Floats) -> Floats:
+    """(B, T, heads, E) turned by its positions' angles, each (T, 1, E/2)."""
+    left, right = np.split(x, 2, axis=-1)
+    return np.concatenate([left * cos - right * sin, right * cos + left * sin], axis=-1)
+
+
+def _ahead(start: int, end: int) -> Floats:
+    """(T, S) zero where a position may look, -inf where a key lies ahead of it."""
+    positions = np.arange(start, end)[:, None]
+    return np.where(np.arange(end) > positions, -np.inf, 0).astype(np.float32)

@@ -1,0 +1,159 @@
+"""The network for training, in torch. `inference.py` computes the same with numpy.
+
+Shapes: B sequences, T positions, D width, H query heads, K key and value heads,
+E width of a head, F inner width, V tokens.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tunesmith.model.config import ModelConfig
+
+
+def rotary_tables(config: ModelConfig, length: int) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the rotary positions (Su et al. 2021), each (T, E)."""
+    half = torch.arange(0, config.head_dim, 2, dtype=torch.float32)
+    frequencies = config.rope_theta ** (-half / config.head_dim)
+    angles = torch.outer(torch.arange(length, dtype=torch.float32), frequencies)  # (T, E/2)
+    angles = torch.cat([angles, angles], dim=-1)
+    return angles.cos(), angles.sin()
+
+
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    left, right = x.chunk(2, dim=-1)
+    return x * cos + torch.cat([-right, left], dim=-1) * sin
+
+
+class Attention(nn.Module):
+    """Causal grouped-query attention with normalised queries and keys."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        d, e = config.hidden_size, config.head_dim
+        h, k = config.num_attention_heads, config.num_key_value_heads
+        self.q_proj = nn.Linear(d, h * e, bias=False)
+        self.k_proj = nn.Linear(d, k * e, bias=False)
+        self.v_proj = nn.Linear(d, k * e, bias=False)
+        self.o_proj = nn.Linear(h * e, d, bias=False)
+        self.q_norm = nn.RMSNorm(e, config.rms_norm_eps)
+        self.k_norm = nn.RMSNorm(e, config.rms_norm_eps)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """(B, T, D) to (B, T, D)."""
+        b, t, _ = x.shape
+        e = self.config.head_dim
+        q = self.q_norm(self.q_proj(x).view(b, t, -1, e)).transpose(1, 2)  # (B, H, T, E)
+        k = self.k_norm(self.k_proj(x).view(b, t, -1, e)).transpose(1, 2)  # (B, K, T, E)
+        v = self.v_proj(x).view(b, t, -1, e).transpose(1, 2)
+        q, k = _rotate(q, cos, sin).to(v.dtype), _rotate(k, cos, sin).to(v.dtype)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+        out: Tensor = self.o_proj(y.transpose(1, 2).reshape(b, t, -1))
+        return out
+
+
+class GatedLayer(nn.Module):
+    """SwiGLU (Shazeer 2020)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        d, f = config.hidden_size, config.intermediate_size
+        self.gate_proj = nn.Linear(d, f, bias=False)
+        self.up_proj = nn.Linear(d, f, bias=False)
+        self.down_proj = nn.Linear(f, d, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, D) to (B, T, D)."""
+        out: Tensor = self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        return out
+
+
+class Layer(nn.Module):
+    """A pre-norm block: attention, then the gated layer."""
+
+    def __init__(self, config: ModelConfig, dropout: float) -> None:
+        super().__init__()
+        self.input_layernorm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.self_attn = Attention(config)
+        self.post_attention_layernorm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.mlp = GatedLayer(config)
+        self.dropout = dropout
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """(B, T, D) to (B, T, D)."""
+        x = x + self._drop(self.self_attn(self.input_layernorm(x), cos, sin))
+        return x + self._drop(self.mlp(self.post_attention_layernorm(x)))
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.dropout, self.training) if self.dropout else x
+
+
+class Stack(nn.Module):
+    """Embedding, layers and the last norm; named as Hugging Face does."""
+
+    def __init__(self, config: ModelConfig, dropout: float) -> None:
+        super().__init__()
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(
+            Layer(config, dropout) for _ in range(config.num_hidden_layers)
+        )
+        self.norm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+
+class TrainingNetwork(nn.Module):
+    """The decoder with tied embeddings, its weights drawn from torch's generator.
+
+    The projections that write into the stream start at zero, so that training
+    starts from the identity (as in the maximal-update rule of Yang et al. 2022).
+
+    Args:
+        config: the shape.
+        dropout: share of what each block writes that is dropped in training.
+    """
+
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(self, config: ModelConfig, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.config = config
+        self.model = Stack(config, dropout)
+        cos, sin = rotary_tables(config, config.max_position_embeddings)
+        self.register_buffer("cos", cos, persistent=False)
+        self.register_buffer("sin", sin, persistent=False)
+        for name, weight in self.named_parameters():
+            if weight.ndim == 1:
+                continue
+            if name.endswith(("o_proj.weight", "down_proj.weight")):
+                nn.init.zeros_(weight)
+            elif "embed" in name:
+                nn.init.normal_(weight, std=config.hidden_size**-0.5)
+            else:
+                nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
+
+    def hidden(self, ids: Tensor) -> Tensor:
+        """(B, T) ids to (B, T, D), before the output layer."""
+        t = ids.shape[1]
+        x = self.model.embed_tokens(ids)
+        for layer in self.model.layers:
+            x = layer(x, self.cos[:t], self.sin[:t])
+        x = self.model.norm(x)
+        assert isinstance(x, Tensor)
+        return x
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """(B, T) ids to (B, T, V) logits.
+
+        Sequences may be padded on the right: no position looks ahead.
+        """
+        return F.linear(self.hidden(ids), self.model.embed_tokens.weight)
+
+    def loss_sum(self, ids: Tensor, targets: Tensor) -> Tensor:
+        """Summed cross-entropy in nats of (B, T) targets; those below 0 do not count."""
+        counted = targets >= 0
+        x = self.hidden(ids)[counted]  # only what counts meets the output layer
+        logits = F.linear(x, self.model.embed_tokens.weight)
+        return F.cross_entropy(logits.float(), targets[counted], reduction="sum")
