@@ -1,1 +1,153 @@
-"""Files of music: one module a format, `read(path)`, `write(melody, path)`."""
+"""Files of music: one module a format, chosen by a file's extension.
+
+Each format has a reader, `scan(data, where)`, that gives a `Reading` for every tune,
+and a writer, `dumps(melodies)`. This front door finds the module and deals with files.
+Pictures and sound are made elsewhere.
+"""
+
+from __future__ import annotations
+
+import stat
+import warnings
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from tunesmith.errors import InputError, UsageError
+from tunesmith.files import refuse_overwrite, write_atomically
+from tunesmith.formats.reading import Reading
+from tunesmith.melody import Melody
+
+__all__ = ["FORMATS", "NAMES", "Reading", "dumps", "read", "scan", "write"]
+
+FORMATS = {
+    ".mid": "mid",
+    ".midi": "mid",
+    ".abc": "abc",
+    ".musicxml": "musicxml",
+    ".xml": "musicxml",
+    ".mxl": "musicxml",
+    ".txt": "letters",
+}
+"""The name of the format that a file with that extension is in."""
+
+NAMES = tuple(dict.fromkeys(FORMATS.values()))
+"""The names of the formats."""
+
+_MODULES = {"mid": "midi"}
+"""Where a format's module is not called as the format is."""
+
+_SHOWN_REJECTS = 3
+
+
+def scan(path: str | Path) -> list[Reading]:
+    """Read every tune of a file; a bad one does not lose its neighbours.
+
+    Returns:
+        A reading for each tune, in order, with a melody or the reason why not.
+
+    Raises:
+        InputError: if the file itself cannot be read: it is not there, a folder,
+            empty, not permitted, or its extension is unknown.
+    """
+    path = Path(path)
+    name, data = _open(path)
+    reader: Callable[[bytes, str], list[Reading]] = _module(name).scan
+    return reader(data, str(path))
+
+
+def read(path: str | Path) -> list[Melody]:
+    """The melodies of a file, in order.
+
+    Tunes that cannot be read are named in one `UserWarning`.
+
+    Raises:
+        InputError: if no tune of it can be read: the reason of the first.
+    """
+    readings = scan(path)
+    melodies = [r.melody for r in readings if r.melody]
+    errors = [r.error for r in readings if r.error]
+    if not melodies:
+        raise errors[0] if errors else InputError("no tune in it", where=str(path))
+    if errors:
+        named = " | ".join(str(e) for e in errors[:_SHOWN_REJECTS])
+        more = len(errors) - _SHOWN_REJECTS
+        warnings.warn(
+            f"{path}: {len(errors)} of {len(readings)} tunes not read: {named}"
+            + (f" | and {more} more" if more > 0 else ""),
+            stacklevel=2,
+        )
+    return melodies
+
+
+def dumps(melodies: Sequence[Melody], name: str) -> bytes:
+    """The bytes of a file that holds the melodies.
+
+    Args:
+        melodies: one, or several where the format holds several (ABC, letters).
+        name: one of `NAMES`.
+
+    Raises:
+        UsageError: for an unknown name, no melody, or several where one is held.
+    """
+    if name not in NAMES:
+        raise UsageError(
+            f"there is no format of notes '{name}'", remedy=f"use one of {', '.join(NAMES)}"
+        )
+    if not melodies:
+        raise UsageError("no melody to write", remedy="give at least one")
+    writer: Callable[[Sequence[Melody]], bytes] = _module(name).dumps
+    return writer(melodies)
+
+
+def write(melody: Melody | Sequence[Melody], path: str | Path, force: bool = False) -> None:
+    """Write one or several melodies to a file, whole or not at all, by its extension.
+
+    Raises:
+        OutputError: if it is there and `force` is not given, or cannot be written.
+        UsageError: if the format cannot hold them or is only read.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS or suffix == ".mxl":
+        raise UsageError(
+            f"nothing is written as '{suffix or path.name}'",
+            where=str(path),
+            remedy="end its name in .mid, .abc, .musicxml or .txt",
+        )
+    refuse_overwrite(path, force)
+    melodies = [melody] if isinstance(melody, Melody) else list(melody)
+    write_atomically(path, dumps(melodies, FORMATS[suffix]))
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"tunesmith.formats.{_MODULES.get(name, name)}")
+
+
+def _open(path: Path) -> tuple[str, bytes]:
+    """The name of a file's format and its bytes, or an `InputError`."""
+
+    def error(what: str, remedy: str) -> InputError:
+        return InputError(what, where=str(path), remedy=remedy)
+
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise error("it is a folder", "give a file in it")
+        if not stat.S_ISREG(mode):
+            raise error("it is no ordinary file", "give a file")
+        name = FORMATS.get(path.suffix.lower())
+        if name is None:
+            what = f"'{path.suffix}' files are not read" if path.suffix else "it has no extension"
+            raise error(what, f"these are read: {', '.join(FORMATS)}")
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise error("there is no such file", "check its name") from None
+    except PermissionError:
+        raise error("no permission to read it", "check its permissions") from None
+    except (OSError, ValueError) as e:  # ValueError: a name with a zero byte in it
+        raise error(f"it cannot be read ({e})", "check its name and the disk") from e
+    if not data:
+        raise error("the file is empty", "get it again")
+    return name, data
