@@ -17,13 +17,16 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tunesmith.corpus.duplicates import content_key, sketch
 from tunesmith.errors import TunesmithError
 from tunesmith.melody import Melody
+
+if TYPE_CHECKING:
+    from tunesmith.formats.reading import Reading
 
 Measure = Callable[[Melody], Mapping[str, int]]
 
@@ -89,28 +92,31 @@ def read_file(path: str, display: str, measure: Measure | None) -> Iterator[byte
         state = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
         with Path(path).open("rb") as file:
             state["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
-        readings = _scan(path)
-    except Exception as e:
+        for number, reading in enumerate(_scan(path), 1):
+            remarks.update(reading.remarks)
+            yield _record(reading, number, path, display, measure)
+    except Exception as e:  # the whole file, or what is left of it
         yield _reject(e, path, display, display, None)
-        readings = []
-    for number, reading in enumerate(readings, 1):
-        remarks.update(reading.remarks)
-        tail = _tail(reading.where, path)
-        where = display + tail
-        try:
-            if reading.melody is None:
-                assert reading.error is not None
-                raise reading.error
-            yield _tune(reading.melody, where, number, measure)
-        except Exception as e:
-            yield _reject(e, path, display, where, number if tail else None)
     yield _line({"file": state, "remarks": dict(remarks)})
 
 
-def _scan(path: str) -> list[Any]:
-    from tunesmith import formats  # only here, so that the main process never loads the readers
+def _scan(path: str) -> Iterable[Reading]:
+    from tunesmith import formats  # only here: the main process never loads the readers
 
-    return list(formats.scan(Path(path)))
+    return formats.scan(Path(path))
+
+
+def _record(
+    reading: Reading, number: int, path: str, display: str, measure: Measure | None
+) -> bytes:
+    tail = _tail(reading.where, path)
+    try:
+        if reading.melody is None:
+            assert reading.error is not None
+            raise reading.error
+        return _tune(reading.melody, display + tail, number, measure)
+    except Exception as e:
+        return _reject(e, path, display, display + tail, number if tail else None)
 
 
 def _tail(where: str, path: str) -> str:
