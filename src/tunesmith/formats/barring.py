@@ -129,8 +129,8 @@ def assemble(
 
 
 def _ticks(quarters: Fraction) -> Time:
-    ticks = quarters * TICKS_PER_QUARTER
-    return ticks.numerator if ticks.denominator == 1 else ticks
+    above, below = quarters.numerator * TICKS_PER_QUARTER, quarters.denominator
+    return Fraction(above, below) if above % below else above // below
 
 
 def _round(ticks: Time) -> int:
