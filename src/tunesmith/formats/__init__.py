@@ -1,177 +1,153 @@
-"""Files of music: one module a format, each with `scan(data, where)` and `dumps(melodies)`.
+"""Files of music: one module a format, chosen by a file's extension.
 
-This is their front door: by the extension of a path, or the name of a format.
-The modules are imported when first used, so this one is light.
+Each format has a reader, `scan(data, where)`, that gives a `Reading` for every tune,
+and a writer, `dumps(melodies)`. This front door finds the module and deals with files.
+Pictures and sound are made elsewhere.
 """
 
 from __future__ import annotations
 
+import stat
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from types import ModuleType
 
 from tunesmith.errors import InputError, UsageError
 from tunesmith.files import refuse_overwrite, write_atomically
 from tunesmith.formats.reading import Reading
 from tunesmith.melody import Melody
 
-__all__ = ["FORMATS", "Format", "Reading", "dumps", "format_of", "read", "scan", "write"]
+__all__ = ["FORMATS", "NAMES", "Reading", "dumps", "read", "scan", "write"]
 
-LARGEST = 512 * 1024 * 1024
-"""Bytes of the largest file that is read."""
+FORMATS = {
+    ".mid": "mid",
+    ".midi": "mid",
+    ".abc": "abc",
+    ".musicxml": "musicxml",
+    ".xml": "musicxml",
+    ".mxl": "musicxml",
+    ".txt": "letters",
+}
+"""The name of the format that a file with that extension is in."""
 
+NAMES = tuple(dict.fromkeys(FORMATS.values()))
+"""The names of the formats."""
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A format of files.
+_MODULES = {"mid": "midi"}
+"""Where a format's module is not called as the format is."""
 
-    Attributes:
-        name: as users say it: 'mid'.
-        endings: of its files, in lower case; the first is the one to write.
-        module: where its `scan` and `dumps` are.
-    """
-
-    name: str
-    endings: tuple[str, ...]
-    module: str
-
-    def scan(self, data: bytes, where: str) -> list[Reading]:
-        """The tunes in the bytes of a file; see the module of the format."""
-        function = import_module(self.module).scan
-        return cast(Callable[[bytes, str], list[Reading]], function)(data, where)
-
-    def dumps(self, melodies: Sequence[Melody]) -> bytes:
-        """Melodies as the bytes of a file; see the module of the format."""
-        function = import_module(self.module).dumps
-        return cast(Callable[[Sequence[Melody]], bytes], function)(melodies)
-
-
-FORMATS = (
-    Format("mid", (".mid", ".midi"), "tunesmith.formats.midi"),
-    Format("abc", (".abc",), "tunesmith.formats.abc"),
-    Format("musicxml", (".musicxml", ".xml", ".mxl"), "tunesmith.formats.musicxml"),
-    Format("letters", (".txt",), "tunesmith.formats.letters"),
-)
-_BY_ENDING = {ending: form for form in FORMATS for ending in form.endings}
-_BY_NAME = {form.name: form for form in FORMATS}
-
-
-def format_of(path: str | Path) -> Format:
-    """The format of a file, by its extension.
-
-    Raises:
-        UsageError: for an extension that is not known.
-    """
-    ending = Path(path).suffix.lower()
-    if ending not in _BY_ENDING:
-        raise UsageError(
-            f"'{ending}' is no format known here" if ending else "its name has no extension",
-            where=str(path),
-            remedy=f"use one of {', '.join(_BY_ENDING)}",
-        )
-    return _BY_ENDING[ending]
+_SHOWN_REJECTS = 3
 
 
 def scan(path: str | Path) -> list[Reading]:
-    """Every tune of a file, each read or with the reason why not.
+    """Read every tune of a file; a bad one does not lose its neighbours.
 
     Returns:
-        At least one reading.
+        A reading for each tune, in order, with a melody or the reason why not.
 
     Raises:
-        InputError: if the file cannot be opened, is empty or no file.
-        UsageError: for an extension that is not known.
+        InputError: if the file itself cannot be read: it is not there, a folder,
+            empty, not permitted, or its extension is unknown.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError("it is a folder", where=str(path), remedy="give a file of music")
-    form = format_of(path)
-    return form.scan(_bytes(path), str(path))
-
-
-def _bytes(path: Path) -> bytes:
-    where = str(path)
-    if not path.exists():
-        raise InputError("there is no such file", where=where, remedy="check the name")
-    if not path.is_file():
-        raise InputError("it is no regular file", where=where, remedy="give a file of music")
-    try:
-        size = path.stat().st_size
-        if size > LARGEST:
-            raise InputError(
-                f"the file is too large ({size >> 20} MiB)",
-                where=where,
-                remedy=f"give one of at most {LARGEST >> 20} MiB",
-            )
-        data = path.read_bytes()
-    except PermissionError as e:
-        raise InputError(
-            "no permission to read it", where=where, remedy="change its permissions"
-        ) from e
-    except OSError as e:
-        raise InputError(
-            f"it cannot be read ({e.strerror or e})", where=where, remedy="check the disk"
-        ) from e
-    if not data:
-        raise InputError("the file is empty", where=where, remedy="give a file of music")
-    return data
+    name, data = _open(path)
+    reader: Callable[[bytes, str], list[Reading]] = _module(name).scan
+    return reader(data, str(path))
 
 
 def read(path: str | Path) -> list[Melody]:
-    """The melodies of a file.
+    """The melodies of a file, in order.
 
-    Warns (`UserWarning`) with the number of tunes that could not be read and the
-    first reason, if others could.
+    Tunes that cannot be read are named in one `UserWarning`.
 
     Raises:
-        TunesmithError: the first reason, if none could be read; and as `scan`.
+        InputError: if no tune of it can be read: the reason of the first.
     """
     readings = scan(path)
     melodies = [r.melody for r in readings if r.melody]
     errors = [r.error for r in readings if r.error]
     if not melodies:
-        raise errors[0]
+        raise errors[0] if errors else InputError("no tune in it", where=str(path))
     if errors:
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        named = " | ".join(str(e) for e in errors[:_SHOWN_REJECTS])
+        more = len(errors) - _SHOWN_REJECTS
         warnings.warn(
-            f"{len(errors)} of {len(readings)} tunes left out: {errors[0]}{more}", stacklevel=2
+            f"{path}: {len(errors)} of {len(readings)} tunes not read: {named}"
+            + (f" | and {more} more" if more > 0 else ""),
+            stacklevel=2,
         )
     return melodies
 
 
 def dumps(melodies: Sequence[Melody], name: str) -> bytes:
-    """Melodies as the bytes of a file.
+    """The bytes of a file that holds the melodies.
 
     Args:
-        melodies: one, or several where the format holds several (abc, letters).
-        name: of the format: mid, abc, musicxml or letters.
+        melodies: one, or several where the format holds several (ABC, letters).
+        name: one of `NAMES`.
 
     Raises:
-        UsageError: for a name that is not known, no melody, or more than the format holds.
+        UsageError: for an unknown name, no melody, or several where one is held.
     """
-    if name not in _BY_NAME:
-        raise UsageError(f"there is no format '{name}'", remedy=f"use one of {', '.join(_BY_NAME)}")
+    if name not in NAMES:
+        raise UsageError(
+            f"there is no format of notes '{name}'", remedy=f"use one of {', '.join(NAMES)}"
+        )
     if not melodies:
-        raise UsageError("no melody to write")
-    return _BY_NAME[name].dumps(melodies)
+        raise UsageError("no melody to write", remedy="give at least one")
+    writer: Callable[[Sequence[Melody]], bytes] = _module(name).dumps
+    return writer(melodies)
 
 
-def write(melody: Melody | Sequence[Melody], path: str | Path, *, force: bool = False) -> None:
-    """Write melodies to a file whose extension says the format; whole or not at all.
+def write(melody: Melody | Sequence[Melody], path: str | Path, force: bool = False) -> None:
+    """Write one or several melodies to a file, whole or not at all, by its extension.
 
     Raises:
         OutputError: if it is there and `force` is not given, or cannot be written.
-        UsageError: as `dumps`, or for an extension that is not known or only read.
+        UsageError: if the format cannot hold them or is only read.
     """
     path = Path(path)
-    form = format_of(path)
-    if path.suffix.lower() == ".mxl":
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS or suffix == ".mxl":
         raise UsageError(
-            ".mxl is read but not written", where=str(path), remedy="write .musicxml instead"
+            f"nothing is written as '{suffix or path.name}'",
+            where=str(path),
+            remedy="end its name in .mid, .abc, .musicxml or .txt",
         )
     refuse_overwrite(path, force)
     melodies = [melody] if isinstance(melody, Melody) else list(melody)
-    write_atomically(path, dumps(melodies, form.name))
+    write_atomically(path, dumps(melodies, FORMATS[suffix]))
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"tunesmith.formats.{_MODULES.get(name, name)}")
+
+
+def _open(path: Path) -> tuple[str, bytes]:
+    """The name of a file's format and its bytes, or an `InputError`."""
+
+    def error(what: str, remedy: str) -> InputError:
+        return InputError(what, where=str(path), remedy=remedy)
+
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise error("it is a folder", "give a file in it")
+        if not stat.S_ISREG(mode):
+            raise error("it is no ordinary file", "give a file")
+        name = FORMATS.get(path.suffix.lower())
+        if name is None:
+            what = f"'{path.suffix}' files are not read" if path.suffix else "it has no extension"
+            raise error(what, f"these are read: {', '.join(FORMATS)}")
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise error("there is no such file", "check its name") from None
+    except PermissionError:
+        raise error("no permission to read it", "check its permissions") from None
+    except (OSError, ValueError) as e:  # ValueError: a name with a zero byte in it
+        raise error(f"it cannot be read ({e})", "check its name and the disk") from e
+    if not data:
+        raise error("the file is empty", "get it again")
+    return name, data
