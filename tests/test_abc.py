@@ -408,7 +408,7 @@ def melodies(draw: st.DrawFn) -> Melody:
             found.append(Note(at, span, draw(st.integers(30, 100))))
         at += span
     key = draw(st.sampled_from([None, Key("C"), Key("F#", "minor"), Key("Eb"), Key("D", "dorian")]))
-    pickup = draw(st.sampled_from([0, 240, 480])) if meter[1] == 4 else 0
+    pickup = draw(st.sampled_from([0, 240, 480])) if meter[1] == 4 and at > 480 else 0
     return Melody(tuple(found), (Meter(0, *meter),), pickup, key=key, tempo=100.0)
 
 
