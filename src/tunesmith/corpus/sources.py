@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tunesmith.errors import InputError, MissingExtraError, UsageError
+from tunesmith.formats import FORMATS
 
-MUSIC = (".mid", ".midi", ".abc", ".musicxml", ".xml", ".mxl", ".txt")
-"""Extensions of files that hold music; a .txt only where its lines are letters."""
+MUSIC = tuple(FORMATS)
+"""Extensions of files of music; in a folder, a .txt only where its lines are letters."""
 
 NOT_STATED = "not stated"
 

@@ -19,14 +19,13 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
+from tunesmith import formats
 from tunesmith.corpus.duplicates import content_key, sketch
 from tunesmith.errors import TunesmithError
+from tunesmith.formats import Reading
 from tunesmith.melody import Melody
-
-if TYPE_CHECKING:
-    from tunesmith.formats.reading import Reading
 
 Measure = Callable[[Melody], Mapping[str, int]]
 
@@ -101,9 +100,7 @@ def read_file(path: str, display: str, measure: Measure | None) -> Iterator[byte
 
 
 def _scan(path: str) -> Iterable[Reading]:
-    from tunesmith import formats  # only here: the main process never loads the readers
-
-    return formats.scan(Path(path))
+    return formats.scan(path)
 
 
 def _record(
