@@ -11,10 +11,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tunesmith.errors import InputError
+from tunesmith.melody import TICKS_PER_QUARTER
 
 _AGAIN = "get or export the file again"
 _DATA_BYTES = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}
 END_OF_TRACK = 0x2F
+LONGEST = 40_000 * TICKS_PER_QUARTER
+"""Ticks of the longest melody that is read or written: some five hours. A broken file
+claims more than memory can hold bars for."""
 
 
 @dataclass(slots=True)
