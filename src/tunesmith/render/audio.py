@@ -65,14 +65,19 @@ def to_wav(melody: Melody) -> bytes:
     return file.getvalue()
 
 
+def seconds_of(melody: Melody) -> float:
+    """How long the melody lasts, in seconds, at its tempo or at 120 quarters a minute."""
+    return melody.duration / TICKS_PER_QUARTER * 60 / (melody.tempo or _DEFAULT_TEMPO)
+
+
 def synthesize(melody: Melody) -> Samples:
     """The melody as samples, (seconds · 44,100,), before its loudness is set.
 
     Raises:
         UsageError: if it lasts longer than `LONGEST_S`.
     """
-    tick_s = 60 / (melody.tempo or _DEFAULT_TEMPO) / TICKS_PER_QUARTER
-    seconds = melody.duration * tick_s
+    seconds = seconds_of(melody)
+    tick_s = seconds / melody.duration
     if seconds > LONGEST_S:
         raise UsageError(
             f"it would last {seconds / 60:.0f} minutes, and {LONGEST_S // 60} are the most",

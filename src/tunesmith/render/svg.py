@@ -1,0 +1,198 @@
+"""The engraved score, as SVG and as PNG."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+import zlib
+from collections.abc import Iterator, Sequence
+
+import resvg_py
+import verovio
+
+from tunesmith.errors import InputError, UsageError
+from tunesmith.formats import musicxml
+from tunesmith.melody import Melody
+from tunesmith.render.lettering import Lettering, letter_texts
+
+WIDTH = 945
+"""Pixels that a score is wide, at scale 1."""
+
+_ZOOM = 45  # of verovio: staves 32 pixels high
+_PAGE = 100 * WIDTH // _ZOOM
+_INNER = _ZOOM / 1000  # pixels to verovio's inner unit
+_TALLEST_PAGE = 60_000  # all that verovio allows; longer tunes go on a page of their own
+_MARGIN = 20.0  # pixels
+_GAP = 36.0  # between tunes
+_TITLE_SIZE = 23.0
+_SMALLEST_TITLE = 14.0
+_MOST_PIXELS = 100_000_000
+
+
+def to_svg(melodies: Sequence[Melody]) -> str:
+    """The melodies engraved under each other, each below its title.
+
+    The picture is `WIDTH` pixels wide and as high as the music needs, black on
+    white, and asks for no fonts: text is drawn as paths, except a title in a script
+    that `alphabet.py` lacks. The same melodies give the same text with the same version
+    of verovio; the ids inside differ from one picture to another, so that many can
+    stand on one web page.
+
+    Raises:
+        UsageError: if there are no melodies.
+        InputError: if notation cannot spell one.
+    """
+    return ET.tostring(_draw(melodies)[0], encoding="unicode")
+
+
+def to_png(melodies: Sequence[Melody], scale: float = 2.0) -> bytes:
+    """The picture of `to_svg` as PNG, `scale` · `WIDTH` pixels wide, on white.
+
+    Args:
+        melodies: what to draw.
+        scale: pixels to one of the SVG's, 0.1 to 10.
+
+    Raises:
+        UsageError: as `to_svg`; a scale outside its range, or a picture too large.
+    """
+    if not 0.1 <= scale <= 10:
+        raise UsageError(f"a scale of {scale:g}", remedy="give one from 0.1 to 10")
+    picture, height = _draw(melodies)
+    if WIDTH * height * scale**2 > _MOST_PIXELS:
+        raise UsageError(
+            f"a picture of {WIDTH * scale:.0f} by {height * scale:.0f} pixels is too large",
+            remedy="draw fewer melodies in one, write SVG, or choose a smaller scale",
+        )
+    # System fonts would make pictures differ between machines; only what our own
+    # alphabet cannot write is left to them.
+    has_text = picture.find(".//text") is not None
+    image: bytes = resvg_py.svg_to_bytes(
+        svg_string=ET.tostring(picture, encoding="unicode"),
+        background="#ffffff",
+        width=round(WIDTH * scale),
+        skip_system_fonts=not has_text,
+    )
+    return bytes(image)
+
+
+def _draw(melodies: Sequence[Melody]) -> tuple[ET.Element, float]:
+    """The picture as an <svg> element, and its height in pixels."""
+    if not melodies:
+        raise UsageError("no melodies to draw")
+    picture = ET.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img"})
+    ET.SubElement(picture, "title").text = (
+        "; ".join(m.title for m in melodies if m.title) or "Score"
+    )
+    paper = ET.SubElement(picture, "rect", {"width": "100%", "height": "100%", "fill": "#ffffff"})
+    y = _MARGIN
+    for i, melody in enumerate(melodies):
+        if i:
+            y += _GAP
+        if melody.title:
+            y = _draw_title(picture, melody.title, y)
+        for page, height in _engrave(melody, i):
+            page.set("transform", f"translate(0,{y:g}) scale({_INNER:g})")
+            picture.append(page)
+            y += height * _INNER
+    height = round(y + _MARGIN)
+    paper.set("stroke", "none")
+    picture.set("width", str(WIDTH))
+    picture.set("height", str(height))
+    picture.set("viewBox", f"0 0 {WIDTH} {height}")
+    return picture, height
+
+
+def _draw_title(picture: ET.Element, title: str, y: float) -> float:
+    """Draw a title below y, in the middle, smaller if it is long; where it ends."""
+    title = " ".join(title.split())
+    room = WIDTH - 2 * _MARGIN
+
+    def set_in(size: float, text: str) -> Lettering:
+        line = Lettering(bold=True)
+        line.add(text, size)
+        return line
+
+    size = max(_SMALLEST_TITLE, min(1.0, room / max(set_in(1, title).width, 1e-9)) * _TITLE_SIZE)
+    size = min(size, _TITLE_SIZE)
+    lines = [""]
+    for word in title.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and set_in(size, longer).width > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    for text in lines:
+        y += size
+        line = set_in(size, text)
+        if line.is_complete:
+            group = line.element(WIDTH / 2, y, "middle")
+            group.set("color", "#000000")
+        else:
+            attributes = {"x": f"{WIDTH / 2:g}", "y": f"{y:g}", "text-anchor": "middle"}
+            attributes |= {"font-family": "Times, serif", "font-size": f"{size:g}"}
+            group = ET.Element("text", attributes)
+            group.text = text
+        picture.append(group)
+        y += 0.3 * size
+    return y + 0.5 * size
+
+
+def _engrave(melody: Melody, index: int) -> Iterator[tuple[ET.Element, float]]:
+    """The pages of a melody as <g> elements, each with its height in verovio's inner units."""
+    source = _simplified(musicxml.dumps([melody]))
+    verovio.enableLog(verovio.LOG_OFF)
+    toolkit = verovio.toolkit()
+    toolkit.setOptions(
+        {
+            "scale": _ZOOM,
+            "pageWidth": _PAGE,
+            "pageHeight": _TALLEST_PAGE,
+            "adjustPageHeight": True,
+            "pageMarginTop": 0,
+            "pageMarginBottom": 0,
+            "pageMarginLeft": round(100 * _MARGIN / _ZOOM),
+            "pageMarginRight": round(100 * _MARGIN / _ZOOM),
+            "header": "none",
+            "footer": "none",
+            "breaks": "auto",
+            "svgRemoveXlink": True,
+            # Else ids are drawn by chance; from the content, so that two pictures on one
+            # web page do not share them.
+            "xmlIdSeed": 1 + (zlib.crc32(source.encode()) + index) % 0x7FFF_FFFE,
+        }
+    )
+    if not toolkit.loadData(source):
+        raise InputError("the score could not be engraved", where=melody.title or melody.origin)
+    for number in range(1, toolkit.getPageCount() + 1):
+        # Without its namespace, so that elements have plain names.
+        text = toolkit.renderToSVG(number).replace(' xmlns="http://www.w3.org/2000/svg"', "", 1)
+        root = ET.fromstring(text)
+        inner = root.find("svg")
+        assert inner is not None, "verovio's page has no content"
+        page = ET.Element("g", {"color": "#000000", "stroke": "#000000"})
+        page.set("font-family", "Times, serif")
+        page.extend([*root.findall("defs"), *inner])
+        _tidy(page)
+        letter_texts(page)
+        yield page, float(inner.get("viewBox", "").split()[3])
+
+
+def _simplified(score: bytes) -> str:
+    """MusicXML without the degrees of chords, which verovio would show beside their text."""
+    root = ET.fromstring(score)
+    for harmony in root.iter("harmony"):
+        kind = harmony.find("kind")
+        if kind is not None and kind.get("text") is not None:
+            for degree in harmony.findall("degree"):
+                harmony.remove(degree)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _tidy(element: ET.Element) -> None:
+    """Take out what draws nothing: placeholders, and the blanks between elements."""
+    element.text = element.text if element.tag in ("tspan", "title") else None
+    for child in list(element):
+        child.tail = None
+        if "placeholder" in child.get("class", "").split():
+            element.remove(child)
+        else:
+            _tidy(child)
