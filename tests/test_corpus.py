@@ -559,6 +559,18 @@ def test_the_corpus_may_lie_inside_its_source(tmp_path: Path) -> None:
     assert row(Corpus.open(out))["passed_over"] == {}
 
 
+def test_out_may_be_a_link_or_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = book(tmp_path / "a.abc", range(3))
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert make(tmp_path / "link", source).changed
+    assert make(tmp_path / "link", source, licence="CC0").changed
+    assert (tmp_path / "link").is_symlink() and len(Corpus.open(tmp_path / "real")) == 3
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert make(Path("."), source).changed and len(Corpus.open(tmp_path / "here")) == 3
+
+
 # -- real music -------------------------------------------------------------------------------
 
 data = pytest.mark.skipif("TUNESMITH_DATA" not in os.environ, reason="TUNESMITH_DATA is not set")

@@ -77,6 +77,8 @@ def prepare(
         UsageError: options that make no sense.
     """
     out = Path(out)
+    if out.is_symlink() or out.name in ("", ".."):  # what is swapped needs a name of its own
+        out = out.resolve()
     check_shares(shares)
     settings = {
         "shares": list(shares),
