@@ -568,7 +568,7 @@ def test_out_may_be_a_link_or_here(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (tmp_path / "link").is_symlink() and len(Corpus.open(tmp_path / "real")) == 3
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    assert make(Path("."), source).changed and len(Corpus.open(tmp_path / "here")) == 3
+    assert make(Path(), source).changed and len(Corpus.open(tmp_path / "here")) == 3
 
 
 # -- real music -------------------------------------------------------------------------------
