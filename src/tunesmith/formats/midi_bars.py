@@ -57,6 +57,8 @@ def lay_bars(
             short = meter_of_length(change.tick - rest, rest, last.denominator)
             if short:
                 remarks["bars of irregular length"] += 1
+                if short.tick == last.tick:  # not one whole bar of that metre
+                    meters.pop()
                 meters.append(short)
             else:
                 remarks["metre changes moved to the barline"] += 1
