@@ -156,28 +156,47 @@ def places_of(cuts: list[int], segments: list[Segment], regions: list[Region]) -
 
 
 def _moved(start: int, end: int, cuts: list[int], segments: list[Segment]) -> dict[int, int] | None:
-    """The boundaries inside a span moved to the nearest grid points that leave no note empty.
+    """The boundaries inside a span moved to grid points, so that no note is empty.
 
-    None if there is no room. A silence may vanish; a note keeps at least one
-    grid step after its onset.
+    The grid is the coarsest of 32nds, 64ths and 128ths that holds the boundaries
+    which need not move and has room for every note: a played rhythm is to be
+    read rather than followed to the tick. None if there is no room.
     """
     first, last = bisect_right(cuts, start), bisect_left(cuts, end)
     inner = cuts[first:last]
     # cuts[i] is where segments[i + 1] begins
     keep = [
-        GRID if segments[i + 1].note and segments[i + 1].has_onset else 0
-        for i in range(first - 1, last)
+        segments[i].note is not None and segments[i].has_onset and segments[i].start >= start
+        for i in range(first, last + 1)
     ]
-    if first == 0 or cuts[first - 1] != start:
-        keep[0] = keep[0] if segments[first].start == start else 0
-    out = [(c + GRID // 2) // GRID * GRID for c in inner]
-    low = start
+    for grid in (4 * GRID, 2 * GRID, GRID):
+        if all(c % grid == 0 for c in inner if c % GRID == 0) and (end - start) % grid == 0:
+            moved = _moved_to(grid, start, end, inner, keep)
+            if moved is not None:
+                return moved
+    return None
+
+
+def _moved_to(
+    grid: int, start: int, end: int, inner: list[int], keep: list[bool]
+) -> dict[int, int] | None:
+    """The boundaries on the nearest points of a grid that leave every note to keep a step of it.
+
+    Args:
+        grid: ticks between its points, counted from the bar's start.
+        start: of the span.
+        end: of the span.
+        inner: the boundaries inside it.
+        keep: for each stretch between them, whether a note begins with it; one more.
+    """
+    out = [(c + grid // 2) // grid * grid for c in inner]
+    low = -(-start // grid) * grid
     for i in range(len(out)):
-        low = out[i] = max(out[i], low + keep[i])
-    high = end
+        low = out[i] = max(out[i], low + grid * keep[i])
+    high = end // grid * grid
     for i in reversed(range(len(out))):
-        high = out[i] = min(out[i], high - keep[i + 1])
-    if out and out[0] < start + keep[0]:
+        high = out[i] = min(out[i], high - grid * keep[i + 1])
+    if out and out[0] < start + grid * keep[0]:
         return None
     return dict(zip(inner, out, strict=True))
 
