@@ -1,0 +1,181 @@
+"""Tunes as ids, and the batches made of them: each a pure function of seed and number.
+
+Shapes: B sequences, T positions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, islice
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tunesmith.errors import InputError
+from tunesmith.tokens import Vocabulary
+
+Ids = NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class TokenData:
+    """Tunes as ids, end to end.
+
+    Attributes:
+        ids: flat; may be memory-mapped. Each tune begins with `bos`.
+        offsets: (n + 1,) where each tune begins, and the end.
+    """
+
+    ids: Ids
+    offsets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, i: int) -> Ids:
+        tune: Ids = np.asarray(self.ids[self.offsets[i] : self.offsets[i + 1]])
+        return tune
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(n,) ids in each tune."""
+        return np.diff(self.offsets)
+
+    def sha256(self) -> str:
+        """A hash of all of it, in hexadecimal."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.offsets, np.int64).tobytes())
+        digest.update(np.ascontiguousarray(self.ids, np.uint16).data)
+        return digest.hexdigest()
+
+
+class Batch(NamedTuple):
+    """Padded sequences.
+
+    Attributes:
+        inputs: (B, T) ids.
+        targets: (B, T) the id that follows each, or -1 where nothing is charged.
+        tunes: (B,) which tune each row is.
+    """
+
+    inputs: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    tunes: NDArray[np.int64]
+
+
+def training_batches(
+    data: TokenData, vocabulary: Vocabulary, *, context: int, tokens: int, seed: int, start: int
+) -> Iterator[Batch]:
+    """The batches of a run from number `start` on, without end.
+
+    An epoch takes every tune once, augmented afresh: the chance in it comes from
+    (seed, epoch, tune) and from nothing before, so that a run resumes anywhere.
+    """
+    planned = (
+        (epoch, rows)
+        for epoch in count()
+        for rows in _epoch(data.lengths, tokens, context, np.random.default_rng([seed, epoch]))
+    )
+    for epoch, rows in islice(planned, start, None):
+        tunes = [
+            vocabulary.augment(data[i], np.random.default_rng([seed, epoch, int(i)])) for i in rows
+        ]
+        yield padded(tunes, rows, vocabulary, context)
+
+
+def _epoch(
+    lengths: NDArray[np.int64], tokens: int, context: int, rng: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """The tunes of each batch of an epoch, in order: tunes of like length together.
+
+    Lengths are blurred by some percent for the sorting, so that other tunes meet
+    in each epoch; the batches come in random order.
+    """
+    order = np.argsort(lengths * rng.uniform(0.95, 1.05, len(lengths)), kind="stable")
+    batches = grouped(order, np.minimum(lengths, context), tokens)
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def grouped(
+    order: NDArray[np.int64], lengths: NDArray[np.int64], tokens: int
+) -> list[NDArray[np.int64]]:
+    """Tunes in this order, cut into batches whose rows times longest row is at most `tokens`."""
+    batches, first, longest = [], 0, 0
+    for place, i in enumerate(order):
+        longest = max(longest, int(lengths[i]))
+        if place > first and (place + 1 - first) * longest > tokens:
+            batches.append(order[first:place])
+            first, longest = place, int(lengths[i])
+    batches.append(order[first:])
+    return batches
+
+
+def padded(
+    tunes: Sequence[Ids], numbers: NDArray[np.int64], vocabulary: Vocabulary, context: int
+) -> Batch:
+    """A batch of these tunes, each cut to what the context predicts."""
+    tunes = [t[: context + 1] for t in tunes]
+    shape = (len(tunes), max(len(t) for t in tunes) - 1)
+    inputs = np.full(shape, vocabulary.pad, np.int64)
+    targets = np.full(shape, -1, np.int64)
+    for row, ids in enumerate(tunes):
+        n = len(ids) - 1
+        inputs[row, :n] = ids[:-1]
+        targets[row, :n] = np.where(vocabulary.charged(ids)[1:], ids[1:], -1)
+    return Batch(inputs, targets, numbers)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The validation set as it is scored: unconditional, not augmented, in fixed batches.
+
+    Attributes:
+        batches: all tunes, long ones with long ones.
+        notes: sounding notes in them.
+        charged: ids that are charged.
+    """
+
+    batches: list[Batch]
+    notes: int
+    charged: int
+
+    @classmethod
+    def of(
+        cls, data: TokenData, vocabulary: Vocabulary, *, context: int, tokens: int
+    ) -> Validation:
+        """Prepare it.
+
+        Raises:
+            InputError: if there is not a note in it.
+        """
+        order = np.argsort(data.lengths, kind="stable")
+        batches = []
+        for rows in grouped(order, np.minimum(data.lengths, context), tokens):
+            tunes = [vocabulary.unconditional(data[i]) for i in rows]
+            batches.append(padded(tunes, rows, vocabulary, context))
+        notes = sum(vocabulary.note_count(data[i][: context + 1]) for i in range(len(data)))
+        if not notes:
+            raise InputError("there is no note in the tunes for validation")
+        return cls(batches, notes, sum(int((b.targets >= 0).sum()) for b in batches))
+
+
+def check_enough(train: TokenData, validation: TokenData) -> None:
+    """Raise an `InputError` if there are too few tunes to train."""
+    if len(train) < 2 or len(validation) < 1:
+        raise InputError(
+            f"too small to train: {len(train)} tunes for training and "
+            f"{len(validation)} for validation, and it takes 2 and 1",
+            remedy="prepare the corpus from more tunes; some 30 or more split well",
+        )
+
+
+def describe(train: TokenData, validation: TokenData) -> dict[str, Any]:
+    """What the data is, for `run.json`."""
+    return {
+        "train": {"tunes": len(train), "ids": len(train.ids), "sha256": train.sha256()},
+        "validation": {
+            "tunes": len(validation), "ids": len(validation.ids), "sha256": validation.sha256(),
+        },
+    }  # fmt: skip

@@ -1,0 +1,215 @@
+"""`train()`: the whole of training, from top to bottom."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from tunesmith.errors import InputError, TunesmithError, UsageError
+from tunesmith.model.checkpoint import Checkpoint
+from tunesmith.model.config import ModelConfig
+from tunesmith.tokens import Vocabulary
+from tunesmith.training.data import TokenData, check_enough, describe
+from tunesmith.training.optimiser import Optimiser
+from tunesmith.training.run import Progress, RunFolder
+from tunesmith.training.work import Recipe, Work, find_device, machine, settle
+
+Log = Callable[[dict[str, Any]], None]
+DEFAULT_MINUTES = 3.0
+
+
+def train(
+    train_data: TokenData,
+    validation_data: TokenData,
+    vocabulary: Vocabulary,
+    config: ModelConfig,
+    out: str | Path,
+    *,
+    steps: int | None = None,
+    minutes: float | None = None,
+    seed: int = 1,
+    resume: bool = False,
+    force: bool = False,
+    device: str = "auto",
+    start_from: Checkpoint | None = None,
+    recipe: Recipe | None = None,
+    provenance: dict[str, Any] | None = None,
+    log: Log | None = None,
+) -> dict[str, Any]:
+    """Train a model; a run can be killed at any moment and resumed.
+
+    A resumed run ends with the very weights of one that was not interrupted, on
+    the same machine, versions, threads and (on a processor) to the bit. Minutes
+    become a number of steps by timing a few before the run begins; what follows
+    depends on that number alone. Ctrl-C stops after the step at hand, with a
+    checkpoint.
+
+    Args:
+        train_data: tunes of ids; at least two.
+        validation_data: tunes that are not in it; at least one.
+        vocabulary: of these ids.
+        config: the shape of the network.
+        out: the run's folder; see `tunesmith.training.run`.
+        steps: how many; or
+        minutes: how long, evaluations counted in; 3 if neither is given. A
+            resumed run needs neither.
+        seed: of weights, batches and augmentation; 0 or more.
+        resume: go on with the run in `out`; begin it if it never began.
+        force: delete the run in `out`.
+        device: 'auto', 'cpu', 'cuda' or 'mps'.
+        start_from: begin with these weights instead of random ones.
+        recipe: batch size, learning rates and so on.
+        provenance: what the data is; kept with the model.
+        log: told each record, and {"note": text} now and then.
+
+    Returns:
+        The last record: step, train_loss and val_loss (nats a token), perplexity,
+        bits_per_note, tokens_per_s, seconds_left, learning_rate. It has
+        "stopped": True after Ctrl-C, and only the step if nothing was evaluated.
+
+    Raises:
+        UsageError: settings that make no sense, or differ from those of the run.
+        InputError: too few tunes; a damaged run.
+        OutputError: `out` exists, or cannot be written; what was saved is intact.
+        TunesmithError: the loss is no longer finite.
+    """
+    began = time.monotonic()
+    log = log or (lambda _: None)
+    recipe = recipe or Recipe()
+    _check(steps, minutes, seed, recipe, vocabulary, config, start_from)
+    check_enough(train_data, validation_data)
+    place, precision = find_device(device)
+    settings = {
+        "model": config.to_dict(), "recipe": asdict(recipe), "seed": seed,
+        "data": describe(train_data, validation_data), "vocabulary": vocabulary.to_dict(),
+        "device": place.type, "precision": precision,
+        "start_from": start_from.sha256 if start_from else None,
+    }  # fmt: skip
+    folder = RunFolder(Path(out), resume=resume, force=force)
+    work = Work(
+        train_data, validation_data, vocabulary, config, recipe, seed, place, precision, start_from
+    )
+
+    plan = folder.plan(settings, steps, minutes)
+    if plan is None:
+        if steps is None and minutes is None:
+            minutes = DEFAULT_MINUTES
+        plan = settle(work, settings, steps, minutes, began)
+        folder.write_plan(plan)
+    elif plan.machine != machine():
+        log({"note": "other versions or threads than before: the last bits may differ"})
+    network, optimiser = work.beginning()
+    progress = folder.restore(network, optimiser)
+    record = folder.keep_records_until(progress.step) or {"step": progress.step}
+    origin = {**(provenance or {}), "training": {**settings, "steps": plan.steps}}
+    origin["training"]["machine"] = plan.machine
+
+    def save(name: str, state: tuple[Optimiser, Progress] | None = None) -> None:
+        scores = {k: record[k] for k in ("step", "val_loss", "bits_per_note") if k in record}
+        folder.save(name, network, vocabulary.to_dict(), {**origin, "scores": scores}, state)
+
+    first, training_seconds, tokens, since = progress.step, 0.0, 0, time.monotonic()
+    with folder.events(progress.step), _ctrl_c() as stop:
+        batches = work.batches(start=first)
+        while progress.step < plan.steps:
+            before = time.monotonic()
+            loss, charged = work.forward(network, next(batches), progress.step)
+            if not math.isfinite(loss.item()):
+                raise TunesmithError(
+                    f"the loss is {loss.item()} at step {progress.step + 1}",
+                    where=str(out),
+                    remedy="try another --seed; the checkpoint in `last` is from before",
+                )
+            torch.autograd.backward(loss / max(1, charged))
+            share = optimiser.step(progress.step, plan.steps)
+            progress.step += 1
+            progress.loss_sum += loss.item()
+            progress.loss_count += charged
+            tokens += charged
+            training_seconds += time.monotonic() - before
+
+            if progress.step % plan.evaluate_every == 0 or progress.step == plan.steps:
+                nats = work.evaluate(network)
+                val_loss = nats / work.validation.charged
+                pace = (time.monotonic() - since) / (progress.step - first)
+                record = {
+                    "step": progress.step,
+                    "train_loss": progress.loss_sum / max(1, progress.loss_count),
+                    "val_loss": val_loss,
+                    "perplexity": math.exp(min(val_loss, 700)),
+                    "bits_per_note": nats / math.log(2) / work.validation.notes,
+                    "tokens_per_s": tokens / max(1e-9, training_seconds),
+                    "seconds_left": pace * (plan.steps - progress.step),
+                    "learning_rate": share * recipe.matrix_rate,
+                }
+                is_best = val_loss < progress.best
+                progress = Progress(step=progress.step, best=min(val_loss, progress.best))
+                training_seconds, tokens = 0.0, 0
+                folder.record(record)
+                if is_best:
+                    save("best")
+                save("last", (optimiser, progress))
+                log(record)
+            if stop.is_set() and progress.step < plan.steps:
+                save("last", (optimiser, progress))
+                return {**record, "step": progress.step, "stopped": True}
+    return record
+
+
+def _check(
+    steps: int | None,
+    minutes: float | None,
+    seed: int,
+    recipe: Recipe,
+    vocabulary: Vocabulary,
+    config: ModelConfig,
+    start_from: Checkpoint | None,
+) -> None:
+    if steps is not None and minutes is not None:
+        raise UsageError("both steps and minutes", remedy="give one of the two")
+    if steps is not None and steps < 1:
+        raise UsageError(f"{steps} steps", remedy="give 1 or more")
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise UsageError(f"{minutes} minutes", remedy="give more than 0")
+    if seed < 0:
+        raise UsageError(f"the seed {seed}", remedy="give 0 or more")
+    if recipe.batch_tokens < 1 or not 0 <= recipe.dropout < 1:
+        raise UsageError("a batch needs tokens, and dropout is from 0 to under 1")
+    if vocabulary.size != config.vocab_size:
+        raise InputError(
+            f"the vocabulary has {vocabulary.size} tokens and the network {config.vocab_size}"
+        )
+    if start_from and start_from.config.shapes() != config.shapes():
+        raise InputError("the model to start from is of another shape", remedy="use its config")
+
+
+@contextlib.contextmanager
+def _ctrl_c() -> Iterator[threading.Event]:
+    """An event that Ctrl-C sets inside; a second Ctrl-C interrupts at once.
+
+    Outside the main thread, where no signal arrives, it is never set.
+    """
+    pressed = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        pressed.set()
+        signal.signal(signal.SIGINT, former)
+
+    former = signal.signal(signal.SIGINT, handle)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, former)

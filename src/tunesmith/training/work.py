@@ -1,0 +1,203 @@
+"""What a run does with its network: begin, one step forward, evaluate; and how long that takes."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tunesmith.errors import UsageError
+from tunesmith.model.checkpoint import Checkpoint
+from tunesmith.model.config import ModelConfig
+from tunesmith.model.network import TrainingNetwork
+from tunesmith.tokens import Vocabulary
+from tunesmith.training.data import Batch, TokenData, Validation, training_batches
+from tunesmith.training.optimiser import Optimiser
+from tunesmith.training.run import Plan, load_weights
+
+EVALUATIONS = 15
+"""In a run, where the validation set is not large beside it."""
+_EVALUATION_SHARE = 0.2  # of the time, at most
+_LONGEST_GAP = 500  # steps from one checkpoint to the next, at most
+_TIMED = (3, 20, 3.0)  # steps timed: at least, at most, and enough after so many seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to train.
+
+    Attributes:
+        batch_tokens: most ids in a batch, padding counted in.
+        matrix_rate: full learning rate of the matrices (Muon).
+        other_rate: full learning rate of embeddings and norms (AdamW).
+        weight_decay: of the matrices, times the learning rate at each step.
+        dropout: share of what each block writes that is dropped, 0 to under 1.
+    """
+
+    batch_tokens: int = 8192
+    matrix_rate: float = 0.01
+    other_rate: float = 0.01
+    weight_decay: float = 0.1
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """A run's data, network and place to compute.
+
+    Attributes:
+        precision: 'bf16' or 'fp32', of the forward pass in training.
+        start_from: weights to begin with, or None for random ones.
+    """
+
+    train_data: TokenData
+    validation_data: TokenData
+    vocabulary: Vocabulary
+    config: ModelConfig
+    recipe: Recipe
+    seed: int
+    device: torch.device
+    precision: str
+    start_from: Checkpoint | None
+
+    @cached_property
+    def validation(self) -> Validation:
+        """The validation set in batches."""
+        return Validation.of(
+            self.validation_data,
+            self.vocabulary,
+            context=self.config.max_position_embeddings,
+            tokens=self.recipe.batch_tokens,
+        )
+
+    def batches(self, start: int) -> Iterator[Batch]:
+        """The training batches from number `start` on."""
+        return training_batches(
+            self.train_data,
+            self.vocabulary,
+            context=self.config.max_position_embeddings,
+            tokens=self.recipe.batch_tokens,
+            seed=self.seed,
+            start=start,
+        )
+
+    def beginning(self) -> tuple[TrainingNetwork, Optimiser]:
+        """The network and the optimiser as a run has them before its first step."""
+        torch.manual_seed(self.seed)
+        network = TrainingNetwork(self.config, self.recipe.dropout)
+        if self.start_from:
+            load_weights(network, self.start_from.weights)
+        network.to(self.device)
+        return network, Optimiser(
+            network,
+            matrix_rate=self.recipe.matrix_rate,
+            other_rate=self.recipe.other_rate,
+            decay=self.recipe.weight_decay,
+        )
+
+    def forward(self, network: TrainingNetwork, batch: Batch, number: int) -> tuple[Tensor, int]:
+        """The summed loss of a batch in nats, and how many ids were charged."""
+        if self.recipe.dropout:  # a chance of its own for each step, so that a run resumes anywhere
+            seed = np.random.SeedSequence([self.seed, number]).generate_state(1, np.uint64)[0]
+            torch.manual_seed(int(seed) >> 1)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            loss = network.loss_sum(*self._there(batch))
+        return loss, int((batch.targets >= 0).sum())
+
+    def evaluate(self, network: TrainingNetwork) -> float:
+        """Nats for the whole validation set, in full precision."""
+        network.eval()
+        with torch.inference_mode():
+            nats = [float(network.loss_sum(*self._there(b))) for b in self.validation.batches]
+        network.train()
+        return math.fsum(nats)
+
+    def _there(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        inputs, targets = torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets)
+        return inputs.to(self.device), targets.to(self.device)
+
+
+def settle(
+    work: Work, settings: dict[str, Any], steps: int | None, minutes: float | None, began: float
+) -> Plan:
+    """The plan of a new run: its steps, as given or as they fit into the minutes.
+
+    Args:
+        work: the run's; some steps of it are timed and thrown away.
+        settings: for the plan.
+        steps: as asked for, or None.
+        minutes: as asked for if not steps: from `began` to the end.
+        began: `time.monotonic()` at the start.
+    """
+    evaluations = EVALUATIONS
+    if steps is None:
+        assert minutes is not None
+        step_s, evaluation_s = _timed(work)
+        left = 60 * minutes - (time.monotonic() - began)
+        evaluations = int(min(EVALUATIONS, _EVALUATION_SHARE * 60 * minutes / evaluation_s))
+        evaluations = max(1, evaluations)
+        steps = max(1, int((left - evaluations * evaluation_s) / step_s))
+    every = min(_LONGEST_GAP, math.ceil(steps / evaluations))
+    return Plan(
+        settings=settings, steps=steps, evaluate_every=every, minutes=minutes, machine=machine()
+    )
+
+
+def _timed(work: Work) -> tuple[float, float]:
+    """Seconds for a step of training and for an evaluation, after a step to warm up."""
+    network, optimiser = work.beginning()
+    least, most, enough = _TIMED
+    start, number = 0.0, 0
+    for number, batch in enumerate(work.batches(start=0)):
+        now = time.monotonic()
+        if number == 1:
+            start = now
+        if number > most or (number > least and now - start > enough):
+            break
+        loss, charged = work.forward(network, batch, number)
+        torch.autograd.backward(loss / max(1, charged))
+        optimiser.step(0, 1)
+    step_s = (time.monotonic() - start) / (number - 1)
+    start = time.monotonic()
+    work.evaluate(network)
+    return step_s, time.monotonic() - start
+
+
+def find_device(name: str) -> tuple[torch.device, str]:
+    """The device of that name, or the best there is for 'auto', and the precision for it.
+
+    Raises:
+        UsageError: if there is no such device.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
+    if name == "auto":
+        name = next(n for n in ("cuda", "mps", "cpu") if there[n])
+    if not there.get(name):
+        found = ", ".join(n for n, is_there in there.items() if is_there)
+        raise UsageError(f"no device '{name}' here", remedy=f"use auto, or one of {found}")
+    fast = {
+        "cuda": name == "cuda" and torch.cuda.is_bf16_supported(),
+        "cpu": torch.cpu._is_amx_tile_supported(),
+    }
+    return torch.device(name), "bf16" if fast.get(name) else "fp32"
+
+
+def machine() -> dict[str, Any]:
+    """What the last bits of the weights depend on besides the settings."""
+    return {
+        "tunesmith": metadata.version("tunesmith"),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+    }
