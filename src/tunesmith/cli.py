@@ -91,12 +91,12 @@ def prepare(
     from tunesmith.api.preparing import prepare as run
 
     with _progress("reading") as told:
-        manifest, changed = run(
+        prepared = run(
             sources, out, accept_licence=accept_licence, licence=licence, progress=told
         )
-    if not changed:
+    if not prepared.changed:
         print(f"{out}: nothing has changed")
-    print(corpus_table(manifest))
+    print(corpus_table(prepared.corpus.manifest))
     print(f"The corpus is in {out}; every reject is in {out / 'rejects.jsonl'}.")
 
 
@@ -105,7 +105,7 @@ def corpora() -> None:
     """List the named corpora, their licences, and whether they are installed."""
     from tunesmith.corpus import named_corpora
 
-    rows = [("name", "tunes", "installed", "licence", "what")]
+    rows: list[tuple[str, ...]] = [("name", "tunes", "installed", "licence", "what")]
     rows += [
         (c.name, str(c.tunes), "yes" if c.installed else "no", c.licence, c.description)
         for c in named_corpora()

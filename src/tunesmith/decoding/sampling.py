@@ -86,8 +86,8 @@ def choose(
     if how.temperature == 0:
         greedy: NDArray[np.int64] = masked.argmax(axis=-1)
         return greedy
-    masked = keep_top_p(keep_top_k(masked / how.temperature, how.top_k), how.top_p)
-    cumulative = np.cumsum(np.exp(log_softmax(masked)), axis=-1)
+    kept = keep_top_p(keep_top_k(masked / how.temperature, how.top_k), how.top_p)
+    cumulative = np.cumsum(np.exp(log_softmax(kept)), axis=-1)
     # The last cumulative value stands in for 1, which rounding may miss; the last
     # token that adds to it is the highest that may be drawn.
     total = cumulative[:, -1:]

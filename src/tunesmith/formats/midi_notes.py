@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tunesmith.errors import InputError
 from tunesmith.formats.midi_file import MidiFile, Track
+from tunesmith.formats.midi_gate import without_gate
 from tunesmith.melody import TICKS_PER_QUARTER, WHOLE, Note
 
 _DRUMS = 9  # the tenth channel, counted from 0
@@ -47,7 +48,8 @@ def voice(file: MidiFile, remarks: Counter[str]) -> tuple[Note, ...]:
             "it has drums only" if drums else "it has no notes",
             remedy="give a file with a melody in it",
         )
-    notes = _in_ticks(_ended(sounds, remarks), file.resolution, remarks)
+    written = without_gate(_ended(sounds, remarks), file.resolution, remarks)
+    notes = _in_ticks(written, file.resolution, remarks)
     if not notes:
         raise InputError("none of its notes has a length", remedy="export the file again")
     return _one_voice(_without_duplicates(notes, remarks), remarks)

@@ -153,7 +153,7 @@ class Network:
                 ids[row, : len(window)] = window
             logits: NDArray[np.float64] = self.forward(ids[:, :-1]).astype(np.float64)
             logits -= logits.max(axis=-1, keepdims=True)
-            scores = np.take_along_axis(logits, ids[:, 1:, None], -1)[..., 0]
+            scores: NDArray[np.float64] = np.take_along_axis(logits, ids[:, 1:, None], -1)[..., 0]
             scores -= np.log(np.exp(logits).sum(axis=-1))
             for row, (i, window, scored, place) in enumerate(batch):
                 n = len(window) - 1
@@ -214,7 +214,8 @@ class Network:
         inner = _rms_norm(x, layer.second_norm, self.config.rms_norm_eps) @ layer.gate_up
         gate, up = np.split(inner, 2, axis=-1)
         with np.errstate(over="ignore"):  # exp(-gate) at infinity gives the right 0
-            return x + (gate / (1 + np.exp(-gate)) * up) @ layer.down
+            out: Floats = x + (gate / (1 + np.exp(-gate)) * up) @ layer.down
+        return out
 
 
 def _rms_norm(x: Floats, weight: Floats, eps: float) -> Floats:
