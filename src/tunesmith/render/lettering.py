@@ -18,7 +18,8 @@ _PEN, _BOLD_PEN = 8.5, 10.5
 _SIGN_SIZE = 1000.0  # units of verovio's musical signs to the font size
 _MUSIC_FONT = "Leipzig"
 _SMUFL = {"♭": "\ue260", "♮": "\ue261", "♯": "\ue262"}
-_SMUFL_SIZE = 1.3  # of such a sign among letters
+_SMUFL_SIZE = 1.5  # of such a sign among letters
+_FLAT_DEGREE, _SHARP_DEGREE = re.compile(r"b(?=\d)"), re.compile(r"#(?=\d)")
 
 
 class Lettering:
@@ -82,7 +83,7 @@ class Lettering:
                 self._elements.append(ET.Element("path", {"d": path, "transform": at}))
                 self.width += advance * scale
             elif sign.isspace():
-                self.width += 0.25 * size
+                self.width += 0.06 * size  # between a note and its dot
             else:
                 self.is_complete = False
 
@@ -92,6 +93,18 @@ class Lettering:
         group = ET.Element("g", {"transform": f"translate({x:g},{y:g})"})
         group.extend(self._elements)
         return group
+
+
+def width_of(text: str, size: float) -> float:
+    """How wide a text is at a font size; characters without a path count as an n."""
+    width = 0.0
+    for character in _characters(text):
+        if character in _SMUFL:
+            found = _sign(f"{ord(_SMUFL[character]):04X}")
+            width += found[0] / _SIGN_SIZE * size * _SMUFL_SIZE if found else 0
+        else:
+            width += (LETTERS.get(character[0], LETTERS["n"])[0] + _SPACING) * size / 100
+    return width
 
 
 def _characters(text: str) -> list[str]:
@@ -148,6 +161,13 @@ def _advances() -> dict[str, float]:
 # -- text in an engraved page -------------------------------------------------------
 
 
+FAMILIES = (
+    "Times New Roman, Times, Liberation Serif, Noto Serif, Noto Serif CJK SC, Noto Sans CJK SC, "
+    "DejaVu Serif, FreeSerif, Arial, Helvetica, Segoe UI, DejaVu Sans, Noto Sans, serif"
+)
+"""Fonts for what our alphabet cannot write; the first that the viewer has."""
+
+
 def letter_texts(parent: ET.Element, *, bold: bool = False) -> None:
     """Put paths in the place of every <text> below an element of verovio's SVG.
 
@@ -156,6 +176,7 @@ def letter_texts(parent: ET.Element, *, bold: bool = False) -> None:
     """
     for i, child in enumerate(parent):
         is_bold = bold or "tempo" in child.get("class", "").split()
+        is_chord = "harm" in parent.get("class", "").split()
         if child.tag != "text":
             letter_texts(child, bold=is_bold)
             continue
@@ -167,7 +188,10 @@ def letter_texts(parent: ET.Element, *, bold: bool = False) -> None:
             if run.get("font-family") == _MUSIC_FONT:
                 line.add_signs(run.text, size)
             else:
-                line.add(run.text, size)
+                text = run.text
+                if is_chord:
+                    text = _SHARP_DEGREE.sub("♯", _FLAT_DEGREE.sub("♭", text))
+                line.add(text, size)
         if line.is_complete:
             x, y = float(child.get("x", 0)), float(child.get("y", 0))
             parent[i] = line.element(x, y, child.get("text-anchor", "start"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 import zlib
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ import verovio
 from tunesmith.errors import InputError, UsageError
 from tunesmith.formats import musicxml
 from tunesmith.melody import Melody
-from tunesmith.render.lettering import Lettering, letter_texts
+from tunesmith.render.lettering import FAMILIES, Lettering, letter_texts, width_of
 
 WIDTH = 945
 """Pixels that a score is wide, at scale 1."""
@@ -26,6 +27,7 @@ _GAP = 36.0  # between tunes
 _TITLE_SIZE = 23.0
 _SMALLEST_TITLE = 14.0
 _MOST_PIXELS = 100_000_000
+_NOT_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_svg(melodies: Sequence[Melody]) -> str:
@@ -79,16 +81,15 @@ def _draw(melodies: Sequence[Melody]) -> tuple[ET.Element, float]:
     if not melodies:
         raise UsageError("no melodies to draw")
     picture = ET.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img"})
-    ET.SubElement(picture, "title").text = (
-        "; ".join(m.title for m in melodies if m.title) or "Score"
-    )
+    titles = [" ".join(_NOT_XML.sub("", m.title).split()) for m in melodies]
+    ET.SubElement(picture, "title").text = "; ".join(filter(None, titles)) or "Score"
     paper = ET.SubElement(picture, "rect", {"width": "100%", "height": "100%", "fill": "#ffffff"})
     y = _MARGIN
     for i, melody in enumerate(melodies):
         if i:
             y += _GAP
-        if melody.title:
-            y = _draw_title(picture, melody.title, y)
+        if title := titles[i]:
+            y = _draw_title(picture, title, y)
         for page, height in _engrave(melody, i):
             page.set("transform", f"translate(0,{y:g}) scale({_INNER:g})")
             picture.append(page)
@@ -103,32 +104,26 @@ def _draw(melodies: Sequence[Melody]) -> tuple[ET.Element, float]:
 
 def _draw_title(picture: ET.Element, title: str, y: float) -> float:
     """Draw a title below y, in the middle, smaller if it is long; where it ends."""
-    title = " ".join(title.split())
     room = WIDTH - 2 * _MARGIN
-
-    def set_in(size: float, text: str) -> Lettering:
-        line = Lettering(bold=True)
-        line.add(text, size)
-        return line
-
-    size = max(_SMALLEST_TITLE, min(1.0, room / max(set_in(1, title).width, 1e-9)) * _TITLE_SIZE)
-    size = min(size, _TITLE_SIZE)
+    size = _TITLE_SIZE * min(1.0, room / width_of(title, _TITLE_SIZE))
+    size = max(_SMALLEST_TITLE, size)
     lines = [""]
     for word in title.split(" "):
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and set_in(size, longer).width > room:
+        if lines[-1] and width_of(longer, size) > room:
             lines.append(word)
         else:
             lines[-1] = longer
     for text in lines:
         y += size
-        line = set_in(size, text)
+        line = Lettering(bold=True)
+        line.add(text, size)
         if line.is_complete:
             group = line.element(WIDTH / 2, y, "middle")
             group.set("color", "#000000")
         else:
             attributes = {"x": f"{WIDTH / 2:g}", "y": f"{y:g}", "text-anchor": "middle"}
-            attributes |= {"font-family": "Times, serif", "font-size": f"{size:g}"}
+            attributes |= {"font-family": FAMILIES, "font-size": f"{size:g}"}
             group = ET.Element("text", attributes)
             group.text = text
         picture.append(group)
@@ -169,7 +164,7 @@ def _engrave(melody: Melody, index: int) -> Iterator[tuple[ET.Element, float]]:
         inner = root.find("svg")
         assert inner is not None, "verovio's page has no content"
         page = ET.Element("g", {"color": "#000000", "stroke": "#000000"})
-        page.set("font-family", "Times, serif")
+        page.set("font-family", FAMILIES)
         page.extend([*root.findall("defs"), *inner])
         _tidy(page)
         letter_texts(page)
