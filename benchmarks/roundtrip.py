@@ -77,17 +77,21 @@ def from_mido(data: bytes) -> Notes:
 
 
 def from_music21(data: bytes) -> Notes:
-    """The same by music21, ties joined."""
+    """The same by music21, ties joined here: its `stripTies` loses some of three notes."""
     import music21
 
     score = music21.converter.parseData(data.decode(), format="musicxml")
     notes: Notes = []
-    for n in score.stripTies().flatten().notes:
-        if isinstance(n, music21.note.Note):
-            notes.append(
-                (round(Fraction(n.offset) * 480), round(Fraction(n.quarterLength) * 480),
-                 n.pitch.midi)
-            )  # fmt: skip
+    for n in score.flatten().notes:
+        if not isinstance(n, music21.note.Note):
+            continue  # a chord symbol
+        onset, length = (round(Fraction(x) * 480) for x in (n.offset, n.quarterLength))
+        if n.tie is not None and n.tie.type in ("stop", "continue") and notes:
+            first, so_far, pitch = notes[-1]
+            if pitch == n.pitch.midi and abs(first + so_far - onset) <= 1:
+                notes[-1] = (first, onset + length - first, pitch)
+                continue
+        notes.append((onset, length, n.pitch.midi))
     return sorted(notes)
 
 

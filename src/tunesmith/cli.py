@@ -91,9 +91,7 @@ def prepare(
     from tunesmith.api.preparing import prepare as run
 
     with _progress("reading") as told:
-        prepared = run(
-            sources, out, accept_licence=accept_licence, licence=licence, progress=told
-        )
+        prepared = run(sources, out, accept_licence=accept_licence, licence=licence, progress=told)
     if not prepared.changed:
         print(f"{out}: nothing has changed")
     print(corpus_table(prepared.corpus.manifest))
@@ -117,11 +115,15 @@ def corpora() -> None:
 def train(
     corpus: Annotated[Path, typer.Argument(help="A folder made by `tunesmith prepare`.")],
     out: Annotated[Path, typer.Option(help="The run's folder.")],
-    tokens: Annotated[str, typer.Option(help="notes or letters.")] = "notes",
-    size: Annotated[str, typer.Option(help="nano, small, base or large.")] = "nano",
+    tokens: Annotated[str | None, typer.Option(help="notes or letters.  [default: notes]")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="nano, small, base or large.  [default: nano]")
+    ] = None,
     minutes: Annotated[float | None, typer.Option(help="How long to train.", min=0.01)] = None,
     steps: Annotated[int | None, typer.Option(help="How many steps instead.", min=1)] = None,
-    seed: Annotated[int, typer.Option(help="Of weights and batches.", min=0)] = 1,
+    seed: Annotated[
+        int | None, typer.Option(help="Of weights and batches.  [default: 1]", min=0)
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     force: Force = False,

@@ -131,12 +131,19 @@ def generate(
             [grammar] * size,
             [np.random.default_rng([seed, start + i]) for i in range(size)],
             sampling,
-            progress=(lambda n, _, s=start: progress(s + n, count)) if progress else None,
+            progress=_later(progress, start, count),
         )
         for i, one in enumerate(made, start):
             origin = {"seed": seed, "index": i, "count": count}
             tunes.append(_tune(model, one, origin, asked, sampling, tempo))
     return tunes
+
+
+def _later(
+    progress: Callable[[int, int], None] | None, before: int, count: int
+) -> Callable[[int, int], None] | None:
+    """A batch's progress as progress of the whole."""
+    return progress and (lambda ended, _: progress(before + ended, count))
 
 
 def _asked(**wishes: Any) -> dict[str, Any]:
@@ -282,5 +289,3 @@ def read_receipt(path: Path) -> Tune:
     if again.notes != melody.notes:
         raise InputError("its token ids are not those of its melody", where=str(path))
     return Tune(melody, receipt)
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from tunesmith import __version__
 from tunesmith.api.preparing import style_names, tokenised
 from tunesmith.corpus import Corpus
-from tunesmith.errors import MissingExtraError, UsageError
+from tunesmith.errors import InputError, MissingExtraError, UsageError
 from tunesmith.model.config import ModelConfig
 from tunesmith.tokens import make_vocabulary
 
@@ -20,11 +21,11 @@ def train(
     corpus: str | Path,
     out: str | Path,
     *,
-    tokens: str = "notes",
-    size: str = "nano",
+    tokens: str | None = None,
+    size: str | None = None,
     minutes: float | None = None,
     steps: int | None = None,
-    seed: int = 1,
+    seed: int | None = None,
     resume: bool = False,
     device: str = "auto",
     force: bool = False,
@@ -35,12 +36,12 @@ def train(
     Args:
         corpus: a folder that `prepare` made.
         out: the run's folder: `metrics.jsonl`, and the checkpoints `best` and `last`.
-        tokens: 'notes' or 'letters'.
-        size: 'nano', 'small', 'base' or 'large'.
+        tokens: 'notes' (the default) or 'letters'.
+        size: 'nano' (the default), 'small', 'base' or 'large'.
         minutes: becomes a number of steps by a short calibration; 3 if neither is given.
         steps: the number of steps instead.
-        seed: of weights, batches and augmentation.
-        resume: go on with the run in `out`; what was recorded there holds.
+        seed: of weights, batches and augmentation; 1 by default.
+        resume: go on with the run in `out`; what is not given is as recorded there.
         device: 'auto', 'cpu', 'cuda' or 'mps'.
         force: replace a run that is in `out`.
         log: told each record of `metrics.jsonl`, and notes as {'note': text}.
@@ -68,9 +69,14 @@ def train(
             remedy="pip install 'tunesmith[train]'",
         ) from e
 
+    begun = _begun(Path(out)) if resume else {}
+    kind = tokens or begun.get("vocabulary", {}).get("kind", "notes")
     opened = Corpus.open(corpus)
-    vocabulary = make_vocabulary(tokens, style_names(opened))
-    config = ModelConfig.from_size(size, vocabulary.size)
+    vocabulary = make_vocabulary(kind, style_names(opened))
+    if size is None and begun:
+        config = ModelConfig.from_dict(begun["model"])
+    else:
+        config = ModelConfig.from_size(size or "nano", vocabulary.size)
     context = config.max_position_embeddings
     sides = {s: tokenised(opened, vocabulary, s, context) for s in ("train", "validation")}
     data = {s: training.TokenData(t.ids, t.offsets) for s, t in sides.items()}
@@ -84,7 +90,6 @@ def train(
             for s in opened.manifest["sources"]
         ],
         "tokens": {side: t.counts for side, t in sides.items()},
-        "size": size,
     }
     return training.train(
         data["train"],
@@ -94,13 +99,26 @@ def train(
         Path(out),
         steps=steps,
         minutes=minutes,
-        seed=seed,
+        seed=begun.get("seed", 1) if seed is None else seed,
         resume=resume,
         device=device,
         force=force,
         provenance=provenance,
         log=log,
     )
+
+
+def _begun(out: Path) -> dict[str, Any]:
+    """The settings of the run in a folder; none if it never came to a plan."""
+    try:
+        settings: dict[str, Any] = json.loads((out / "run.json").read_text("utf-8"))["settings"]
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise InputError(
+            "is damaged", where=str(out / "run.json"), remedy="start the run anew with --force"
+        ) from e
+    return settings
 
 
 def _licence(corpus: Corpus) -> str:

@@ -47,9 +47,7 @@ def quickstart(
     say(f"1/3  Preparing the corpus '{source}'")
     prepare([source], out / "corpus", progress=progress)
     say(f"2/3  Training a model of size nano for {minutes:g} minutes")
-    last = train(
-        out / "corpus", out / "run", minutes=minutes, seed=seed, force=force, log=log
-    )
+    last = train(out / "corpus", out / "run", minutes=minutes, seed=seed, force=force, log=log)
     say(f"3/3  Composing {TUNES} melodies")
     tunes = generate(load_model(out / "run"), count=TUNES, seed=seed, bars=BARS)
     write_tunes(tunes, out / "tunes", FORMATS, force=force)

@@ -59,7 +59,7 @@ def _meant_end(onset: int, end: int, following: int | None, resolution: int) -> 
     """Where a note was meant to end, in ticks of the file; None if no place is near."""
 
     def is_near(place: int) -> bool:
-        return 0 <= place - end <= max(_GATE * (place - onset), 1)
+        return 0 <= place - end <= max(_GATE * (place - onset), Fraction(1))
 
     if following is not None and is_near(following):
         return following
