@@ -48,7 +48,7 @@ def dumps(melodies: Sequence[Melody]) -> bytes:
         )
     melody = melodies[0]
     score = ET.Element("score-partwise", version="4.0")
-    title = " ".join(_NOT_XML.sub("", melody.title).split())
+    title = " ".join(_NOT_XML.sub(" ", melody.title).split())
     if title:
         sub(sub(score, "work"), "work-title", title)
     encoding = sub(sub(score, "identification"), "encoding")
