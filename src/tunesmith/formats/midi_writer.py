@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tunesmith.errors import UsageError
 from tunesmith.formats.midi_bars import meter_of_length
@@ -72,17 +73,13 @@ def _head(melody: Melody) -> list[bytes]:
 
 
 def _written_meters(melody: Melody) -> list[Meter]:
-    """The metres with that of the pickup bar set before them."""
+    """The metres up to the end, with that of the pickup bar set before them."""
+    meters = [m for m in melody.meters if m.tick < melody.duration]
     if not melody.pickup:
-        return list(melody.meters)
-    first = melody.meters[0]
-    short = meter_of_length(0, melody.pickup, first.denominator) or first
-    after = melody.meter_at(melody.pickup)
-    return [
-        short,
-        Meter(melody.pickup, after.numerator, after.denominator),
-        *(m for m in melody.meters if m.tick > melody.pickup),
-    ]
+        return meters
+    short = meter_of_length(0, melody.pickup, meters[0].denominator) or meters[0]
+    after = replace(melody.meter_at(melody.pickup), tick=melody.pickup)
+    return [short, after, *(m for m in meters if m.tick > melody.pickup)]
 
 
 def _time_signature(meter: Meter) -> bytes:
