@@ -106,7 +106,9 @@ def generate(
         meter: as '6/8'; then it never changes.
         tempo: quarter notes a minute, written into the files.
         style: one of the model's styles.
-        temperature, top_k, top_p: see `Sampling`.
+        temperature: see `Sampling`.
+        top_k: see `Sampling`.
+        top_p: see `Sampling`.
         progress: told (tunes ended, tunes).
 
     Raises:

@@ -37,7 +37,8 @@ def quickstart(
         seed: of training and generating.
         force: replace what is in `out`.
         say: told what comes next, in a line.
-        progress, log: see `prepare` and `train`.
+        progress: see `prepare`.
+        log: see `train`.
 
     Returns:
         The tunes, which are also in `out/tunes` in every format.

@@ -55,7 +55,10 @@ def save_checkpoint(
 
     Args:
         folder: the checkpoint's folder.
-        weights, config, vocabulary, provenance: see `Checkpoint`.
+        weights: see `Checkpoint`.
+        config: see `Checkpoint`.
+        vocabulary: see `Checkpoint`.
+        provenance: see `Checkpoint`.
         beside: further files by name, such as the state of the optimiser.
 
     Raises:

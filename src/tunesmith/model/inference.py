@@ -203,7 +203,7 @@ class Network:
         b, t, _ = x.shape
         k, s, e = keys.shape[1:]
         grouped = q.reshape(b, k, -1, e)  # (B, K, G T, E)
-        scores = grouped @ keys.swapaxes(-1, -2)  # (B, K, G T, S)
+        scores: Floats = grouped @ keys.swapaxes(-1, -2)  # (B, K, G T, S)
         if ahead is not None:
             scores = (scores.reshape(b, k, -1, t, s) + ahead).reshape(b, k, -1, s)
         scores -= scores.max(axis=-1, keepdims=True)
@@ -219,7 +219,7 @@ class Network:
 
 
 def _rms_norm(x: Floats, weight: Floats, eps: float) -> Floats:
-    """x over its root mean square along the last axis (Zhang and Sennrich 2019)."""
+    """Divide by the root mean square along the last axis (Zhang and Sennrich 2019)."""
     mean = np.einsum("...i,...i->...", x, x)[..., None] / np.float32(x.shape[-1])
     normed: Floats = x / np.sqrt(mean + np.float32(eps)) * weight
     return normed

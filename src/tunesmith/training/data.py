@@ -116,7 +116,7 @@ def padded(
     tunes: Sequence[Ids], numbers: NDArray[np.int64], vocabulary: Vocabulary, context: int
 ) -> Batch:
     """A batch of these tunes, each cut to what the context predicts."""
-    tunes = [t[: context + 1] for t in tunes]
+    tunes = [t[: context + 1].astype(np.int64) for t in tunes]  # as uint16, -1 would be 65535
     shape = (len(tunes), max(len(t) for t in tunes) - 1)
     inputs = np.full(shape, vocabulary.pad, np.int64)
     targets = np.full(shape, -1, np.int64)
