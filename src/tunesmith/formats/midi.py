@@ -4,15 +4,16 @@ Reading: ticks become 480 a quarter. Notes of any track and channel count as lon
 they do not sound together; channel 10 (drums) is left out. An overlap of at most a
 thirty-second or a quarter of the shorter note, and never more than half of it, is
 legato and ends at the next onset; more is polyphony and refused. A note that nothing
-ends lasts to the next onset, the last one to the end of its track. A metre that
-changes inside a bar ends that bar there. A single short first bar is the pickup.
+ends lasts to the next onset, the last one to the end of its track. Notes that a
+notation program shortened get their written lengths back (see `midi_gate`). A metre
+that changes inside a bar ends that bar there. A single short first bar is the pickup.
 Whole empty bars at the start are dropped, silence after the last note too.
 
 What is believed: the tempo at the first note; the key signature there, save a C major
 that is the file's only one, since programs write that unasked; the first track name
 that is not one of an instrument or program. A file of our own says in a text event
 what MIDI cannot (see `midi_writer`), and there all is believed: key and mode, what is
-unknown, the title, silence at both ends.
+unknown, the title, each length, silence at both ends.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def scan(data: bytes, where: str) -> list[Reading]:
 def _melody(file: MidiFile, where: str, remarks: Counter[str]) -> Melody:
     remarks.update(file.remarks)
     metas = _Metas(file, remarks)
-    notes = voice(file, remarks)
+    notes = voice(file, remarks, exact=metas.mark is not None)
     duration = notes[-1].end
     if metas.mark is not None:
         duration = max(duration, *(scaled(t.end, file.resolution) for t in file.tracks))

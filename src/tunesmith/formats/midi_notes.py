@@ -31,12 +31,14 @@ def scaled(tick: int, resolution: int) -> int:
     return (2 * tick * TICKS_PER_QUARTER + resolution) // (2 * resolution)
 
 
-def voice(file: MidiFile, remarks: Counter[str]) -> tuple[Note, ...]:
+def voice(file: MidiFile, remarks: Counter[str], *, exact: bool) -> tuple[Note, ...]:
     """The one voice of a file, by onset, not overlapping.
 
     Args:
         file: its tracks and resolution.
         remarks: counts what was dropped, mended or rounded.
+        exact: whether its lengths are meant to the tick; else those that a notation
+            program shortened are made whole again.
 
     Raises:
         InputError: if it has no notes, or several sound together.
@@ -48,7 +50,8 @@ def voice(file: MidiFile, remarks: Counter[str]) -> tuple[Note, ...]:
             "it has drums only" if drums else "it has no notes",
             remedy="give a file with a melody in it",
         )
-    written = without_gate(_ended(sounds, remarks), file.resolution, remarks)
+    ended = _ended(sounds, remarks)
+    written = ended if exact else without_gate(ended, file.resolution, remarks)
     notes = _in_ticks(written, file.resolution, remarks)
     if not notes:
         raise InputError("none of its notes has a length", remedy="export the file again")
