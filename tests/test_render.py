@@ -173,7 +173,8 @@ def test_a_long_tune_is_drawn_whole():
 
 def test_nothing_is_printed(capfd):
     svg.to_png([JIG])
-    svg.to_svg([tune(60, 61, 59, ticks=7, meters=(Meter(0, 13, 64),))])
+    # A bar too long for a line, of which verovio would complain.
+    svg.to_svg([tune(*[60] * 128, ticks=60, meters=(Meter(0, 16, 4),))])
     assert capfd.readouterr() == ("", "")
 
 
@@ -240,6 +241,8 @@ def test_title_tempo_and_chords_are_drawn():
     assert size(replace(bare, title="Title")) == 1
     assert size(replace(bare, tempo=180.0)) == 2  # '=' and '120'
     assert size(replace(bare, chords=(Chord(240, "G7"),))) == 1
+    # B and flat, m7, flat, 5: each sign once, whatever verovio makes of the degrees.
+    assert svg.to_svg([replace(bare, chords=(Chord(240, "Bbm7b5"),))]).count("0.72,-0.72") == 2
 
 
 def test_a_title_in_another_script_is_left_to_the_viewers_fonts():

@@ -17,8 +17,8 @@ _SPACING = 18.0  # between two letters, in hundredths of the font size
 _PEN, _BOLD_PEN = 8.5, 10.5
 _SIGN_SIZE = 1000.0  # units of verovio's musical signs to the font size
 _MUSIC_FONT = "Leipzig"
-_SMUFL = {"♭": "\ue260", "♮": "\ue261", "♯": "\ue262"}
-_SMUFL_SIZE = 1.5  # of such a sign among letters
+_SMUFL = {"♭": "\uea64", "♮": "\uea65", "♯": "\uea66"}
+_SMUFL_SIZE = 16 / 9  # of such a sign among letters, as verovio sets it in chord symbols
 _FLAT_DEGREE, _SHARP_DEGREE = re.compile(r"b(?=\d)"), re.compile(r"#(?=\d)")
 
 
