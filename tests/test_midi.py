@@ -261,6 +261,14 @@ def test_metre_change_inside_a_bar():
     assert remarks["metre changes moved to the barline"] == 1
 
 
+def test_two_metre_changes_inside_one_bar():
+    changes = [meter(0, 4, 4), meter(1920, 3, 4), meter(2400, 2, 4), meter(2401, 4, 4)]
+    melody, _ = read(built([*changes, *notes((0, 480, 60), (4000, 4480, 65))]))
+    starts = (0, 1920, 2400, 3360)
+    shapes = ((4, 4), (1, 4), (2, 4), (4, 4))
+    assert melody.meters == tuple(Meter(t, *m) for t, m in zip(starts, shapes, strict=True))
+
+
 def test_metre_too_fine():
     with pytest.raises(InputError, match="metre 3/2"):
         read(built([meter(0, 3, 128), *notes((0, 480, 60))]))
