@@ -49,8 +49,11 @@ class Attention(nn.Module):
         q = self.q_norm(self.q_proj(x).view(b, t, -1, e)).transpose(1, 2)  # (B, H, T, E)
         k = self.k_norm(self.k_proj(x).view(b, t, -1, e)).transpose(1, 2)  # (B, K, T, E)
         v = self.v_proj(x).view(b, t, -1, e).transpose(1, 2)
-        q, k = _rotate(q, cos, sin).to(v.dtype), _rotate(k, cos, sin).to(v.dtype)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+        q, k, v = _rotate(q, cos, sin).float(), _rotate(k, cos, sin).float(), v.float()
+        # On a processor attention is faster in fp32 even where products are faster in bf16;
+        # elsewhere autocast has its way.
+        with torch.autocast("cpu", enabled=False):
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
         out: Tensor = self.o_proj(y.transpose(1, 2).reshape(b, t, -1))
         return out
 
@@ -97,9 +100,7 @@ class Stack(nn.Module):
     def __init__(self, config: ModelConfig, dropout: float) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.layers = nn.ModuleList(
-            Layer(config, dropout) for _ in range(config.num_hidden_layers)
-        )
+        self.layers = nn.ModuleList(Layer(config, dropout) for _ in range(config.num_hidden_layers))
         self.norm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
 
 

@@ -186,7 +186,7 @@ def find_device(name: str) -> tuple[torch.device, str]:
         raise UsageError(f"no device '{name}' here", remedy=f"use auto, or one of {found}")
     fast = {
         "cuda": name == "cuda" and torch.cuda.is_bf16_supported(),
-        "cpu": torch.cpu._is_amx_tile_supported(),
+        "cpu": torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported(),
     }
     return torch.device(name), "bf16" if fast.get(name) else "fp32"
 
