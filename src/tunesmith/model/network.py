@@ -46,10 +46,10 @@ class Attention(nn.Module):
         """(B, T, D) to (B, T, D)."""
         b, t, _ = x.shape
         e = self.config.head_dim
-        q = self.q_norm(self.q_proj(x).view(b, t, -1, e)).transpose(1, 2)  # (B, H, T, E)
-        k = self.k_norm(self.k_proj(x).view(b, t, -1, e)).transpose(1, 2)  # (B, K, T, E)
-        v = self.v_proj(x).view(b, t, -1, e).transpose(1, 2)
-        q, k, v = _rotate(q, cos, sin).float(), _rotate(k, cos, sin).float(), v.float()
+        q = self.q_norm(self.q_proj(x).float().view(b, t, -1, e)).transpose(1, 2)  # (B, H, T, E)
+        k = self.k_norm(self.k_proj(x).float().view(b, t, -1, e)).transpose(1, 2)  # (B, K, T, E)
+        v = self.v_proj(x).float().view(b, t, -1, e).transpose(1, 2)
+        q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
         # On a processor attention is faster in fp32 even where products are faster in bf16;
         # elsewhere autocast has its way.
         with torch.autocast("cpu", enabled=False):

@@ -1,0 +1,390 @@
+"""Training: it learns, it stops, it goes on to the bit, and it says what is wrong."""
+
+import contextlib
+import json
+import math
+import signal
+import subprocess
+import sys
+import time
+from itertools import islice
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from safetensors.numpy import load_file  # noqa: E402
+
+from tunesmith.errors import InputError, OutputError, TunesmithError, UsageError  # noqa: E402
+from tunesmith.model.checkpoint import load_checkpoint  # noqa: E402
+from tunesmith.model.config import ModelConfig  # noqa: E402
+from tunesmith.model.inference import Network  # noqa: E402
+from tunesmith.tokens import make_vocabulary  # noqa: E402
+from tunesmith.training import Recipe, TokenData, train  # noqa: E402
+from tunesmith.training.data import grouped, training_batches  # noqa: E402
+from tunesmith.training.optimiser import orthogonal, rate  # noqa: E402
+
+LETTERS = make_vocabulary("letters")
+CONFIG = ModelConfig(
+    vocab_size=14, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+    num_attention_heads=2, num_key_value_heads=1, head_dim=16, max_position_embeddings=48,
+)  # fmt: skip
+RECIPE = Recipe(batch_tokens=512)
+
+
+def repeating(tunes, seed=0, shortest=2, longest=7):
+    """Tunes of some random letters, said four times: to be learnt by copying."""
+    rng = np.random.default_rng(seed)
+    pieces = [
+        np.array([13, *np.tile(rng.integers(0, 12, n), 4), 13], np.uint16)
+        for n in rng.integers(shortest, longest + 1, tunes)
+    ]
+    return TokenData(np.concatenate(pieces), np.cumsum([0, *map(len, pieces)]))
+
+
+TRAIN, VALIDATION = repeating(120), repeating(20, seed=1)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+def run(out, data=TRAIN, validation=VALIDATION, **how):
+    how = {"steps": 20, "recipe": RECIPE} | how
+    if "minutes" in how:
+        del how["steps"]
+    return train(data, validation, LETTERS, CONFIG, out, **how)
+
+
+def records(out):
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def without_times(records):
+    return [{k: v for k, v in r.items() if k not in ("tokens_per_s", "seconds_left")}
+            for r in records]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of 20 steps that nothing interrupts."""
+    torch.set_num_threads(1)
+    out = tmp_path_factory.mktemp("whole") / "run"
+    told = []
+    run(out, log=told.append)
+    return out, told
+
+
+def same_run(a, b):
+    for file in ("best/model.safetensors", "last/model.safetensors", "last/optimiser.safetensors",
+                 "last/progress.json", "last/provenance.json"):  # fmt: skip
+        assert (a / file).read_bytes() == (b / file).read_bytes(), file
+    assert without_times(records(a)) == without_times(records(b))
+
+
+# -- batches ---------------------------------------------------------------------
+
+
+def batches(start, count, seed=3):
+    return list(islice(training_batches(
+        TRAIN, LETTERS, context=48, tokens=200, seed=seed, start=start), count))  # fmt: skip
+
+
+def test_batch_k_depends_on_seed_and_k_only():
+    whole = batches(0, 40)
+    for a, b in zip(whole[23:], batches(23, 17), strict=True):
+        assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+    other = batches(0, 1, seed=4)[0]
+    assert other.inputs.shape != whole[0].inputs.shape or (other.inputs != whole[0].inputs).any()
+
+
+def test_an_epoch_takes_every_tune_once_and_augments_anew():
+    seen, first = [], {}
+    for batch in batches(0, 80):
+        assert batch.inputs.size <= 200
+        for row, tune in enumerate(batch.tunes):
+            first.setdefault(int(tune), []).append(batch.inputs[row])
+        seen += batch.tunes.tolist()
+    assert sorted(seen[: len(TRAIN)]) == list(range(len(TRAIN)))
+    assert sorted(seen[len(TRAIN) : 2 * len(TRAIN)]) == list(range(len(TRAIN)))
+    again = [v for v in first.values() if len(v) > 1]
+    assert sum((v[0][1] != v[1][1]) for v in again) > len(again) / 2
+
+
+def test_targets_are_the_next_ids_where_charged():
+    batch = batches(0, 1)[0]
+    for row, tune in enumerate(batch.tunes):
+        n = len(TRAIN[int(tune)]) - 1
+        assert batch.targets[row, : n - 1].tolist() == batch.inputs[row, 1:n].tolist()
+        assert batch.targets[row, n - 1] == LETTERS.end
+        assert (batch.targets[row, n:] == -1).all()
+
+
+def test_grouping_keeps_to_the_tokens():
+    lengths = np.array([5, 5, 6, 30, 7])
+    groups = grouped(np.arange(5), lengths, 18)
+    assert [g.tolist() for g in groups] == [[0, 1, 2], [3], [4]]
+
+
+# -- optimiser ---------------------------------------------------------------------
+
+
+def test_orthogonal():
+    torch.manual_seed(0)
+    for shape in ((3, 8, 20), (2, 20, 8)):
+        values = torch.linalg.svdvals(orthogonal(torch.randn(shape)))
+        assert values.min() > 0.5 and values.max() < 1.3
+
+
+def test_the_rate_rises_and_falls_to_zero():
+    rates = [rate(i, 200) for i in range(200)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == max(rates) == 1
+    assert rates[105] == pytest.approx(0.5)
+    assert rates[199] == pytest.approx(1 / 190)
+    assert rate(0, 1) == 1
+
+
+# -- learning ------------------------------------------------------------------------
+
+
+def test_it_learns_to_copy(tmp_path):
+    data, held_out = repeating(300, 0, 6, 6), repeating(20, 1, 6, 6)
+    last = run(tmp_path / "run", data, held_out, steps=80, recipe=Recipe(batch_tokens=4096))
+    # No tune is known beforehand: a letter costs log 12 = 2.5, but only the first six do.
+    assert last["val_loss"] < 1
+    assert last["step"] == 80 and last["seconds_left"] == 0
+
+
+def test_every_figure_of_a_record_by_hand(whole):
+    out, told = whole
+    assert told == records(out)
+    assert [r["step"] for r in told] == [*range(2, 21, 2)]
+    last = told[-1]
+    checkpoint = load_checkpoint(out / "last")
+    tunes = [VALIDATION[i] for i in range(len(VALIDATION))]
+    logs = Network(checkpoint.weights, checkpoint.config).log_probabilities(tunes)
+    nats = -sum(x.sum() for x in logs)
+    assert last["val_loss"] == pytest.approx(nats / sum(map(len, logs)), rel=1e-4)
+    assert last["perplexity"] == pytest.approx(math.exp(last["val_loss"]))
+    notes = sum(len(t) - 2 for t in tunes)
+    assert last["bits_per_note"] == pytest.approx(nats / math.log(2) / notes, rel=1e-4)
+    assert last["learning_rate"] == pytest.approx(RECIPE.matrix_rate * rate(19, 20))
+    assert last["tokens_per_s"] > 0
+    assert all(r["seconds_left"] > 0 for r in told[:-1])
+    best = min(told, key=lambda r: r["val_loss"])
+    assert load_checkpoint(out).provenance["scores"]["val_loss"] == best["val_loss"]
+
+
+def test_the_same_seed_gives_the_same_and_another_another(whole, tmp_path):
+    run(tmp_path / "same")
+    same_run(whole[0], tmp_path / "same")
+    run(tmp_path / "other", seed=2)
+    assert records(tmp_path / "other")[-1]["val_loss"] != records(whole[0])[-1]["val_loss"]
+
+
+def test_minutes_become_steps_once(tmp_path):
+    run(tmp_path / "run", minutes=0.05)
+    plan = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert plan["minutes"] == 0.05 and plan["steps"] >= 1
+    assert records(tmp_path / "run")[-1]["step"] == plan["steps"]
+    again = run(tmp_path / "run", minutes=0.05, resume=True)
+    assert again == records(tmp_path / "run")[-1]
+
+
+def test_start_from_another_model(whole, tmp_path):
+    start = load_checkpoint(whole[0])
+    run(tmp_path / "tuned", start_from=start, steps=2)
+    assert records(tmp_path / "tuned")[0]["train_loss"] < records(whole[0])[0]["train_loss"] - 0.3
+    other = ModelConfig(**{**vars(CONFIG), "num_hidden_layers": 1})
+    with pytest.raises(InputError, match="shape"):
+        train(TRAIN, VALIDATION, LETTERS, other, tmp_path / "x", steps=2, start_from=start)
+
+
+# -- stopping and going on -------------------------------------------------------------
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import test_training as t
+t.torch.set_num_threads(1)
+def log(record): print(record.get("step"), flush=True)
+last = t.run(Path({out!r}), resume=True, log=log, recipe={recipe}, steps={steps})
+print("stopped" if last.get("stopped") else "done", flush=True)
+"""
+
+
+def start(out, steps=20, recipe="t.RECIPE"):
+    from pathlib import Path
+
+    tests = str(Path(__file__).parent)
+    code = SCRIPT.format(tests=tests, out=str(out), steps=steps, recipe=recipe)
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+
+def kill_when(process, seen):
+    """Kill the process as soon as `seen` is true."""
+    while process.poll() is None and not seen():
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def test_killed_at_many_moments_it_ends_the_same(whole, tmp_path):
+    out = tmp_path / "run"
+    moments = [
+        lambda: out.exists(),
+        lambda: (out / "run.json").exists(),
+        lambda: (out / "last" / "progress.json").exists(),
+        lambda: any(out.glob(".*.draft.*")),
+        lambda: len(records(out)) >= 5 if (out / "metrics.jsonl").exists() else False,
+    ]
+    for moment in moments:
+        with contextlib.suppress(ValueError):  # a record half written when we looked
+            kill_when(start(out), moment)
+    process = start(out)
+    assert "done" in process.communicate(timeout=60)[0]
+    same_run(whole[0], out)
+    assert not list(out.glob(".*"))
+
+
+def test_ctrl_c_stops_after_the_step_and_resumes(tmp_path):
+    steps, recipe = 3000, "t.Recipe(batch_tokens=64)"
+    process = start(tmp_path / "run", steps, recipe)
+    assert process.stdout.readline().strip() == "200"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[0].splitlines()[-1] == "stopped"
+    assert process.returncode == 0
+    stopped = json.loads((tmp_path / "run" / "last" / "progress.json").read_text())
+    assert 200 <= stopped["step"] < 3000
+
+
+def test_stopped_between_records_it_ends_the_same(whole, tmp_path):
+    out = tmp_path / "run"
+
+    def interrupt(record):
+        signal.raise_signal(signal.SIGINT)
+
+    for expected in (4, 6, 8):
+        last = run(out, resume=True, log=interrupt if expected < 8 else None)
+        if expected == 4:
+            assert last["stopped"] and last["step"] == 2
+        elif expected == 6:
+            assert last["stopped"] and last["step"] == 4
+    same_run(whole[0], out)
+
+
+def test_a_step_between_records_is_kept(whole, tmp_path, monkeypatch):
+    from tunesmith.training.work import Work
+
+    real, calls = Work.forward, iter(range(100))
+
+    def forward(self, network, batch, number):
+        if next(calls) == 4:  # in the fifth step, after two records
+            signal.raise_signal(signal.SIGINT)
+        return real(self, network, batch, number)
+
+    monkeypatch.setattr(Work, "forward", forward)
+    last = run(tmp_path / "run")
+    assert last["stopped"] and last["step"] == 5
+    assert json.loads((tmp_path / "run/last/progress.json").read_text())["loss_count"] > 0
+    run(tmp_path / "run", resume=True)
+    same_run(whole[0], tmp_path / "run")
+
+
+def test_resuming_with_other_settings_names_them(whole, tmp_path):
+    for how, name in (
+        ({"seed": 9}, "seed"),
+        ({"steps": 21}, "steps"),
+        ({"recipe": Recipe(batch_tokens=512, dropout=0.1)}, "recipe.dropout"),
+        ({"data": repeating(121)}, "data.train.sha256"),
+    ):
+        with pytest.raises(UsageError, match=name):
+            run(whole[0], resume=True, **how)
+    finished = train(TRAIN, VALIDATION, LETTERS, CONFIG, whole[0], resume=True, recipe=RECIPE)
+    assert finished == records(whole[0])[-1]
+
+
+def test_dropout_resumes_too(tmp_path):
+    recipe = Recipe(batch_tokens=512, dropout=0.2)
+    run(tmp_path / "a", steps=6, recipe=recipe)
+    stops = iter([True, False])
+
+    def interrupt(record):
+        if next(stops, False):
+            signal.raise_signal(signal.SIGINT)
+
+    assert run(tmp_path / "b", steps=6, recipe=recipe, log=interrupt)["stopped"]
+    run(tmp_path / "b", steps=6, recipe=recipe, resume=True)
+    same_run(tmp_path / "a", tmp_path / "b")
+
+
+# -- trouble ------------------------------------------------------------------------------
+
+
+def test_an_existing_run_is_not_overwritten_without_force(tmp_path):
+    run(tmp_path / "run", steps=2)
+    before = load_file(tmp_path / "run" / "last" / "model.safetensors")
+    with pytest.raises(OutputError, match="--force"):
+        run(tmp_path / "run", steps=3)
+    after = load_file(tmp_path / "run" / "last" / "model.safetensors")
+    assert all(np.array_equal(before[n], after[n]) for n in before)
+    (tmp_path / "run" / "mine.txt").write_text("keep")
+    run(tmp_path / "run", steps=3, force=True)
+    assert records(tmp_path / "run")[-1]["step"] == 3
+    assert (tmp_path / "run" / "mine.txt").exists()
+
+
+@pytest.mark.parametrize("tunes, held_out", [(1, 5), (0, 5), (5, 0)])
+def test_too_few_tunes(tmp_path, tunes, held_out):
+    nothing = TokenData(np.zeros(0, np.uint16), np.zeros(1, np.int64))
+    data, validation = (repeating(n) if n else nothing for n in (tunes, held_out))
+    with pytest.raises(InputError, match="more tunes"):
+        run(tmp_path / "run", data, validation)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_is_no_number_is_reported(tmp_path):
+    with pytest.raises(TunesmithError, match="at step"):
+        run(tmp_path / "run", recipe=Recipe(batch_tokens=512, matrix_rate=1e30, other_rate=1e30))
+
+
+def test_a_full_disk_leaves_the_checkpoint_before_it(tmp_path, monkeypatch):
+    from pathlib import Path
+
+    real = Path.write_bytes
+
+    def limited(self, data):
+        if self.name == "optimiser.safetensors" and len(records(tmp_path / "run")) == 3:
+            raise OSError(28, "No space left on device")
+        return real(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", limited)
+    with pytest.raises(OutputError, match="disk is full"):
+        run(tmp_path / "run")
+    monkeypatch.undo()
+    assert load_checkpoint(tmp_path / "run" / "last").provenance["scores"]["step"] == 4
+    assert run(tmp_path / "run", resume=True)["step"] == 20
+
+
+def test_a_damaged_state_is_named(tmp_path):
+    run(tmp_path / "run", steps=2)
+    (tmp_path / "run" / "last" / "optimiser.safetensors").write_bytes(b"x")
+    with pytest.raises(InputError, match="damaged"):
+        run(tmp_path / "run", steps=2, resume=True)
+    (tmp_path / "run" / "run.json").write_text("{}")
+    with pytest.raises(InputError, match="damaged"):
+        run(tmp_path / "run", steps=2, resume=True)
+
+
+@pytest.mark.parametrize(
+    "how", [{"steps": 0}, {"minutes": -1}, {"seed": -1}, {"device": "abacus"},
+            {"recipe": Recipe(dropout=1)}],
+)  # fmt: skip
+def test_wrong_settings(tmp_path, how):
+    with pytest.raises(UsageError):
+        run(tmp_path / "run", **how)
+    assert not (tmp_path / "run").exists()
