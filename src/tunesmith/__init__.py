@@ -1,17 +1,19 @@
 """Tunesmith: a melody language model that people train, question and compose with.
 
-    import tunesmith
+import tunesmith
 
-    tunes = tunesmith.read("tunes.abc")
-    model = tunesmith.load_model("run")
-    for tune in tunesmith.generate(model, bars=8, key="D", mode="dorian"):
-        tunesmith.write(tune.melody, "idea.mid")
+tunes = tunesmith.read("tunes.abc")
+model = tunesmith.load_model("run")
+for tune in tunesmith.generate(model, bars=8, key="D", mode="dorian"):
+    tunesmith.write(tune.melody, "idea.mid")
 """
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
+
+from tunesmith.melody import show_with
 
 if TYPE_CHECKING:
     from tunesmith.api.composing import Model, Tune, generate, load_model
@@ -65,6 +67,15 @@ __all__ = [
     "train",
     "write",
 ]
+
+
+def _drawn(melody: Melody) -> str:
+    from tunesmith.render.notebook import html
+
+    return html(melody)
+
+
+show_with(_drawn)
 
 
 def __getattr__(name: str) -> Any:

@@ -160,9 +160,7 @@ class Network:
                 results[i][place : place + scored] = scores[row, n - scored : n]
         return results
 
-    def _windows(
-        self, ids: NDArray[np.integer]
-    ) -> list[tuple[NDArray[np.integer], int, int]]:
+    def _windows(self, ids: NDArray[np.integer]) -> list[tuple[NDArray[np.integer], int, int]]:
         """Windows of ids, how many of their last ids count, and where these go."""
         context = self.config.max_position_embeddings
         if len(ids) <= context:
@@ -208,7 +206,7 @@ class Network:
             scores = (scores.reshape(b, k, -1, t, s) + ahead).reshape(b, k, -1, s)
         scores -= scores.max(axis=-1, keepdims=True)
         np.exp(scores, out=scores)
-        scores /= scores.sum(axis=-1, keepdims=True)
+        np.divide(scores, scores.sum(axis=-1, keepdims=True), out=scores)
         mixed = (scores @ values).reshape(b, -1, t, e).swapaxes(1, 2).reshape(b, t, -1)
         x = x + mixed @ layer.out
         inner = _rms_norm(x, layer.second_norm, self.config.rms_norm_eps) @ layer.gate_up

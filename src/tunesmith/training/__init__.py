@@ -7,8 +7,8 @@ import os
 # torch loads its threads; what the user has set stays.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from tunesmith.training.data import TokenData  # noqa: E402
-from tunesmith.training.loop import train  # noqa: E402
-from tunesmith.training.work import Recipe  # noqa: E402
+from tunesmith.training.data import TokenData
+from tunesmith.training.loop import train
+from tunesmith.training.work import Recipe
 
 __all__ = ["Recipe", "TokenData", "train"]
