@@ -207,8 +207,8 @@ class Network:
         scores -= scores.max(axis=-1, keepdims=True)
         np.exp(scores, out=scores)
         np.divide(scores, scores.sum(axis=-1, keepdims=True), out=scores)
-        mixed = (scores @ values).reshape(b, -1, t, e).swapaxes(1, 2).reshape(b, t, -1)
-        x = x + mixed @ layer.out
+        mixed: Floats = (scores @ values).reshape(b, -1, t, e).swapaxes(1, 2).reshape(b, t, -1)
+        x = x + (mixed @ layer.out).astype(np.float32, copy=False)
         inner = _rms_norm(x, layer.second_norm, self.config.rms_norm_eps) @ layer.gate_up
         gate, up = np.split(inner, 2, axis=-1)
         with np.errstate(over="ignore"):  # exp(-gate) at infinity gives the right 0
