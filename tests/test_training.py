@@ -254,12 +254,12 @@ def test_killed_at_many_moments_it_ends_the_same(whole, tmp_path):
 def test_ctrl_c_stops_after_the_step_and_resumes(tmp_path):
     steps, recipe = 3000, "t.Recipe(batch_tokens=64)"
     process = start(tmp_path / "run", steps, recipe)
-    assert process.stdout.readline().strip() == "200"
+    assert process.stdout.readline().strip() == "300"
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60)[0].splitlines()[-1] == "stopped"
     assert process.returncode == 0
     stopped = json.loads((tmp_path / "run" / "last" / "progress.json").read_text())
-    assert 200 <= stopped["step"] < 3000
+    assert 300 <= stopped["step"] < 3000
 
 
 def test_stopped_between_records_it_ends_the_same(whole, tmp_path):

@@ -24,9 +24,9 @@ from tunesmith.training.data import Batch, TokenData, Validation, training_batch
 from tunesmith.training.optimiser import Optimiser
 from tunesmith.training.run import Plan, load_weights
 
-EVALUATIONS = 15
+EVALUATIONS = 10
 """In a run, where the validation set is not large beside it."""
-_EVALUATION_SHARE = 0.2  # of the time, at most
+_EVALUATION_SHARE = 0.15  # of the time, at most
 _LONGEST_GAP = 500  # steps from one checkpoint to the next, at most
 _TIMED = (3, 20, 3.0)  # steps timed: at least, at most, and enough after so many seconds
 
@@ -43,8 +43,8 @@ class Recipe:
         dropout: share of what each block writes that is dropped, 0 to under 1.
     """
 
-    batch_tokens: int = 8192
-    matrix_rate: float = 0.01
+    batch_tokens: int = 2048
+    matrix_rate: float = 0.02
     other_rate: float = 0.01
     weight_decay: float = 0.1
     dropout: float = 0.0
