@@ -110,6 +110,18 @@ def from_abc2midi(text: bytes, folder: Path) -> tuple[Notes, str]:
     return notes, said
 
 
+def plain(text: bytes) -> bytes:
+    """A source without what abc2midi plays and we do not: swing, part order, ornaments."""
+    lines = []
+    for line in text.split(b"\n"):
+        if re.match(rb"[RP]:", line):  # hornpipes are swung, parts are reordered
+            continue
+        if not re.match(rb"[A-Za-z]:", line):
+            line = re.sub(rb"\{[^}]*\}|![^!]*!|[.~TMH](?=[_^=]*[A-Ga-g(])", b"", line)
+        lines.append(line)
+    return b"\n".join(lines)
+
+
 def same(ours: Notes, theirs: Notes, tolerance: int) -> bool:
     """Equal pitches; onsets and lengths equal up to `tolerance` ticks, the first onset free.
 
@@ -217,7 +229,7 @@ def sources_by_abc2midi(files: list[Path], sample: int, rng: random.Random) -> N
             except TunesmithError:
                 rejected += 1
                 continue
-            theirs, _ = from_abc2midi(block, Path(folder))
+            theirs, _ = from_abc2midi(plain(block), Path(folder))
             if same(ours, theirs, 2):
                 agree += 1
             else:
