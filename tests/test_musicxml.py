@@ -390,3 +390,12 @@ def test_real_scores_are_read() -> None:
         pytest.skip("no openewld in TUNESMITH_DATA")
     outcome = Counter(read(f.read_bytes()).error is None for f in files)
     assert outcome[True] == len(files)
+
+
+def test_a_note_tied_over_the_barline_shows_its_accidental_once():
+    # B natural in B flat major, tied over and split in two there; struck anew it shows again.
+    melody = Melody(
+        (Note(0, 1440, 70), Note(1440, 1680, 71), Note(3120, 720, 71)),
+        key=Key("Bb"),
+    )
+    assert dumps([melody]).count(b"<accidental>natural</accidental>") == 2

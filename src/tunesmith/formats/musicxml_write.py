@@ -178,9 +178,11 @@ def _accidentals(laid: LaidBar, key: Key | None) -> list[str | None]:
         signature["FCGDAEB"[i % 7] if sharps > 0 else "BEADGCF"[i % 7]] += 1 if sharps > 0 else -1
     in_force: dict[tuple[str, int], int] = {}
     shown: list[str | None] = []
-    for i, event in enumerate(laid.events):
-        if event.pitch is None or (event.tie_stop and i == 0):
-            shown.append(None)  # a note tied over the barline keeps its accidental unseen
+    for event in laid.events:
+        if event.pitch is None or event.tie_stop:
+            # What is tied on keeps its accidental unseen; one tied over the barline does
+            # not count for the notes that are struck after it.
+            shown.append(None)
             continue
         alter = alter_of(event.name)
         place = event.name[0], octave_of(event.pitch, event.name)
