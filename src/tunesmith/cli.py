@@ -161,7 +161,7 @@ def generate(
     top_k: Annotated[int, typer.Option(help="Keep the k likeliest; 0 = all.", min=0)] = 0,
     top_p: Annotated[float, typer.Option(help="Keep this much probability; 1 = all.")] = 1.0,
     formats: Annotated[
-        str, typer.Option("--format", help="Of mid,abc,musicxml,letters,wav,svg,png.")
+        str, typer.Option("--format", help="Of mid,abc,musicxml,kern,letters,wav,svg,png.")
     ] = "mid",
     from_receipt: Annotated[
         Path | None, typer.Option(help="Write the tune of this receipt again instead.")

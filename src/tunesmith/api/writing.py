@@ -16,6 +16,7 @@ ENDINGS = {
     "mid": ".mid",
     "abc": ".abc",
     "musicxml": ".musicxml",
+    "kern": ".krn",
     "letters": ".txt",
     "wav": ".wav",
     "svg": ".svg",
@@ -27,6 +28,7 @@ _BY_ENDING = {
     **{ending: name for name, ending in ENDINGS.items()},
     ".midi": "mid",
     ".xml": "musicxml",
+    ".kern": "kern",
 }
 
 

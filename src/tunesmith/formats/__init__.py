@@ -28,6 +28,8 @@ FORMATS = {
     ".musicxml": "musicxml",
     ".xml": "musicxml",
     ".mxl": "musicxml",
+    ".krn": "kern",
+    ".kern": "kern",
     ".txt": "letters",
 }
 """The name of the format that a file with that extension is in."""
@@ -114,7 +116,7 @@ def write(melody: Melody | Sequence[Melody], path: str | Path, force: bool = Fal
         raise UsageError(
             f"nothing is written as '{suffix or path.name}'",
             where=str(path),
-            remedy="end its name in .mid, .abc, .musicxml or .txt",
+            remedy="end its name in .mid, .abc, .musicxml, .krn or .txt",
         )
     refuse_overwrite(path, force)
     melodies = [melody] if isinstance(melody, Melody) else list(melody)

@@ -1,0 +1,128 @@
+"""Humdrum **kern: reading files of one or many tunes, and writing.
+
+Reading follows the Humdrum syntax and the **kern representation (Huron, The Humdrum
+Toolkit: Reference Manual, 1994). Its choices: of several spines the melody is the
+one with words, else the one named as a voice or soprano, else the only one with
+notes; of a spine that splits the left path is read; the default expansion list is
+followed, and where there is none the repeat signs are; more than two signs that
+mean nothing reject the tune.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from tunesmith.errors import InputError, TunesmithError
+from tunesmith.formats.barring import assemble
+from tunesmith.formats.kern_spines import melody_spine, parse_spines
+from tunesmith.formats.kern_voice import Voice
+from tunesmith.formats.kern_writer import dumps
+from tunesmith.formats.reading import Reading
+from tunesmith.melody import Melody
+
+__all__ = ["dumps", "scan"]
+
+_TITLE = re.compile(r"!!!OTL[^:]*:(.*)")
+_SEGMENT = re.compile(r"!!!!SEGMENT:(.*)")
+
+
+@dataclass(slots=True)
+class _Source:
+    """The lines of one tune, and the number of the first; `head` lines stand before its spines."""
+
+    name: str
+    first_line: int
+    lines: list[str]
+    head: int
+
+
+def scan(data: bytes, where: str) -> list[Reading]:
+    """Read every tune of a kern file; a bad one does not lose its neighbours.
+
+    A tune is a passage from its exclusive interpretations (`**kern`) to the end of
+    its spines (`*-`). Grace notes are dropped, of a chord the top note is kept. The
+    remarks of each reading count what was dropped or mended.
+
+    Args:
+        data: the file, UTF-8 or else Latin-1.
+        where: its name, for the places in errors.
+
+    Returns:
+        A reading for each tune, in order; a single one with an error if there is none.
+    """
+    lines = re.split(r"\r\n|\r|\n", _decoded(data))
+    sources = _split(lines, where)
+    if not sources:
+        error = InputError("no **kern spine in it", where=where, remedy="check that it is Humdrum")
+        return [Reading(where, error=error)]
+    return [_read(source) for source in sources]
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _split(lines: list[str], where: str) -> list[_Source]:
+    """The tunes of a file; records between two belong to the later, unless a segment parts them."""
+    sources: list[_Source] = []
+    start, ended, segment = 0, False, ""  # first line of the tune at hand; whether its spines end
+    for i, line in enumerate(lines):
+        if match := _SEGMENT.match(line):
+            start, ended, segment = i, False, match[1].strip()[:40]
+        elif line.startswith("**"):
+            name = f"{where}, tune {segment or len(sources) + 1} (line {i + 1})"
+            sources.append(_Source(name, start + 1, [], i - start))
+            start, ended, segment = i, False, ""
+        elif ended:
+            start, ended = i, False
+        elif line.startswith("*-") and set(line.split("\t")) <= {"*-", ""}:
+            ended = True
+    for source, later in zip(sources, [*sources[1:], None], strict=True):
+        end = later.first_line - 1 if later else len(lines)
+        source.lines = lines[source.first_line - 1 : end]
+    if len(sources) == 1:
+        sources[0].name = where
+    return sources
+
+
+def _read(source: _Source) -> Reading:
+    remarks: Counter[str] = Counter()
+    try:
+        melody = _melody(source, remarks)
+    except TunesmithError as e:
+        return Reading(source.name, error=e.at(source.name), remarks=dict(remarks))
+    return Reading(source.name, melody, remarks=dict(remarks))
+
+
+def _melody(source: _Source, remarks: Counter[str]) -> Melody:
+    passed_over = sum(bool(s.strip()) and s[0] != "!" for s in source.lines[: source.head])
+    if passed_over:
+        remarks["lines outside the spines passed over"] += passed_over
+    spines, rows = parse_spines(
+        source.lines[source.head :], source.first_line + source.head, remarks
+    )
+    voice = Voice(melody_spine(spines, remarks), remarks)
+    for row in rows:
+        voice.take(row)
+    melody, mended = assemble(
+        voice.source_bars(),
+        key=voice.key,
+        tempo=voice.tempo,
+        title=_title(source.lines),
+        origin=source.name,
+    )
+    remarks.update(mended)
+    return voice.with_mode(melody)
+
+
+def _title(lines: list[str]) -> str:
+    """The first title among the reference records, '' if there is none."""
+    for line in lines:
+        if (match := _TITLE.match(line)) and match[1].strip():
+            return " ".join(match[1].split())
+    return ""
