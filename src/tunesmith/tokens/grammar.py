@@ -37,6 +37,7 @@ from tunesmith.tokens.table import (
     TIE,
     UNKNOWN,
     meter_token,
+    tonic_offset,
 )
 
 _AFTER_EVENT = ("length", "bar", "end")
@@ -95,6 +96,7 @@ class TuneState(NamedTuple):
 
     last: str = "start"  # the role of the last token
     mode: int = UNKNOWN
+    key: int = UNKNOWN
     low: int = UNKNOWN
     meter: int = 0
     length: int = 0  # of this bar
@@ -170,6 +172,8 @@ class NotesGrammar(Grammar):
         state = state._replace(last=role)
         if role == "mode":
             return state._replace(mode=token)
+        if role == "key":
+            return state._replace(key=token)
         if role == "low":
             return state._replace(low=token)
         if role in ("meter", "change"):
@@ -209,11 +213,15 @@ class NotesGrammar(Grammar):
 
     def _tokens(self, role: str, state: TuneState) -> list[int]:
         """The ids that may play a role in this state."""
-        if role in self.forced and role != "change":
+        if role in ("low", "high") and role in self.forced:
+            token = self.forced[role] - tonic_offset(state.key)
+            return [min(max(token, _PITCHES[0]), _PITCHES[-1])]
+        if role in self.forced:
             return [self.forced[role]]
         rule = getattr(self, f"_{role}", None)
         tokens = ROLES[role]
-        if role in ("style", "mode", "key", "density", "low", "high") and self.generating:
+        # Whether a tune has a key at all is for the model to say.
+        if role in ("style", "mode", "density", "low", "high") and self.generating:
             if self.unknown:
                 return [UNKNOWN]
             tokens = tokens[1:]
@@ -231,11 +239,15 @@ class NotesGrammar(Grammar):
         return [
             t
             for t in tokens
-            if abs(Key.from_pitch_class(t - KEY0, mode).sharps) <= MOST_ACCIDENTALS
+            if t == UNKNOWN
+            or abs(Key.from_pitch_class(t - KEY0, mode).sharps) <= MOST_ACCIDENTALS
         ]
 
     def _low(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
-        return [t for t in tokens if t <= self.forced.get("high", t)]
+        if "high" not in self.forced:
+            return list(tokens)
+        highest = self.forced["high"] - tonic_offset(state.key)
+        return [t for t in tokens if t <= max(highest, _PITCHES[0])]
 
     def _high(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
         return [t for t in tokens if t == UNKNOWN or state.low == UNKNOWN or t >= state.low]

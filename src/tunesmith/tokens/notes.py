@@ -4,10 +4,14 @@ A tune reads
 
     bos  style mode key density low high  meter  [pickup …]  bar:8 …  bar:7 …  …  bar:1 …  end
 
-Each of the six attributes may be `?`, unknown. `low` and `high` are the outer
-pitches. A bar is its token, which says how many bars remain with it, a metre if
-it changes there, and events that fill it exactly: a length and then a pitch,
-`rest`, or `tie` (the note before sounds on). The pickup has a bar token of its
+Each of the six attributes may be `?`, unknown. All pitches are told as if the tonic
+were C, so that a tune is the same in every key but for one token; `low` and `high`
+are the outer ones. The key is therefore news like the notes, and its `?` is for
+tunes whose key is not known.
+
+A bar is its token, which says how many bars remain with it, a metre if it changes
+there, and events that fill it exactly: a length and then a pitch, `rest`, or `tie`
+(the note before sounds on). The pickup has a bar token of its
 own and no stated length; it is not counted, and the last bar may be shorter by
 it, as notation has it.
 
@@ -18,7 +22,6 @@ For infilling, bars from the middle go to the end: `… gap`, the bars after the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -41,6 +44,7 @@ from tunesmith.tokens.table import (
     GAP,
     HIGHEST,
     KEY0,
+    KEY_SLOT,
     LENGTH0,
     LENGTHS,
     LOWEST,
@@ -62,12 +66,14 @@ from tunesmith.tokens.table import (
     length_token,
     meter_of,
     meter_token,
+    tonic_offset,
 )
 
 # How training sees a tune; chosen for now by what worked, to be measured.
 ALL_UNKNOWN_SHARE = 0.4
 ATTRIBUTE_UNKNOWN_SHARE = 0.4
 INFILL_SHARE = 0.15
+TRANSPOSED_SHARE = 0.5
 
 
 class NotesVocabulary(Vocabulary):
@@ -88,15 +94,10 @@ class NotesVocabulary(Vocabulary):
     # -- melody to ids ---------------------------------------------------------
 
     def encode(self, melody: Melody, style: str | None = None) -> Encoded:  # noqa: D102
-        low, high = min(melody.pitches), max(melody.pitches)
-        if low < LOWEST or high > HIGHEST:
-            raise InputError(
-                f"its pitches {low} to {high} leave the piano's range of {LOWEST} to {HIGHEST}",
-                remedy="transpose it by octaves",
-            )
         bars = melody.bars
         starts, moved, onsets, ends = _quantised(melody)
         ids = [BOS, *self._attributes(melody, style), meter_token(melody.meters[0])]
+        first_pitch = PITCH0 - tonic_offset(ids[KEY_SLOT])  # the id of pitch 0, if it had one
         full_bars = len(bars) - bars[0].is_pickup
         meter, i, sounding = ids[-1], 0, False
         for bar, (start, end) in zip(bars, pairwise(starts), strict=True):
@@ -119,7 +120,7 @@ class NotesVocabulary(Vocabulary):
                     if onsets[i] > at:
                         _put(ids, onsets[i] - at, REST)
                     until = min(ends[i], end)
-                    _put(ids, until - onsets[i], PITCH0 + melody.notes[i].pitch)
+                    _put(ids, until - onsets[i], first_pitch + melody.notes[i].pitch)
                     at, i, sounding = until, i + 1, True
                 else:
                     if not _short_ending(bars, starts, bar, at, i == len(onsets) and sounding):
@@ -130,14 +131,21 @@ class NotesVocabulary(Vocabulary):
 
     def _attributes(self, melody: Melody, style: str | None) -> list[int]:
         quarters = melody.duration / TICKS_PER_QUARTER
-        key = melody.key
+        key = KEY0 + melody.key.pitch_class if melody.key else UNKNOWN
+        low, high = (p - tonic_offset(key) for p in (min(melody.pitches), max(melody.pitches)))
+        if low < LOWEST or high > HIGHEST:
+            raise InputError(
+                f"its pitches {min(melody.pitches)} to {max(melody.pitches)} leave the range of "
+                "the tokens, about that of the piano",
+                remedy="transpose it by octaves",
+            )
         return [
             STYLE0 + self.styles.index(style) if style in self.styles else UNKNOWN,
-            MODE0 + MODES.index(key.mode) if key else UNKNOWN,
-            KEY0 + key.pitch_class if key else UNKNOWN,
+            MODE0 + MODES.index(melody.key.mode) if melody.key else UNKNOWN,
+            key,
             DENSITY0 + density_class(len(melody.notes) / quarters),
-            PITCH0 + min(melody.pitches),
-            PITCH0 + max(melody.pitches),
+            PITCH0 + low,
+            PITCH0 + high,
         ]
 
     # -- ids to melody ---------------------------------------------------------
@@ -158,40 +166,46 @@ class NotesVocabulary(Vocabulary):
 
     def augment(self, ids: Ids, rng: np.random.Generator) -> Ids:  # noqa: D102
         ids = self._transposed(ids, rng)
-        if rng.random() < ALL_UNKNOWN_SHARE:
-            ids[1:FIRST_EVENT] = UNKNOWN
-        else:
-            hidden = rng.random(len(ATTRIBUTES)) < ATTRIBUTE_UNKNOWN_SHARE
-            ids[1:FIRST_EVENT][hidden] = UNKNOWN
+        hidden = rng.random(len(ATTRIBUTES)) < ATTRIBUTE_UNKNOWN_SHARE
+        hidden |= rng.random() < ALL_UNKNOWN_SHARE
+        hidden[KEY_SLOT - 1] = False
+        ids[1:FIRST_EVENT][hidden] = UNKNOWN
         if rng.random() < INFILL_SHARE:
             ids = fold_infill(ids, rng)
         return ids
 
     def _transposed(self, ids: Ids, rng: np.random.Generator) -> Ids:
         """Moved by -5 to +6 semitones, as far as its pitches stay in the table; a copy."""
-        pitches = ids[ids >= PITCH_LOWEST]
-        low, high = int(pitches.min()) - PITCH0, int(pitches.max()) - PITCH0
-        shift = int(rng.integers(max(-5, LOWEST - low), min(6, HIGHEST - high) + 1))
-        moved: Ids = self._transpositions[shift + 5][ids]
-        return moved
-
-    @cached_property
-    def _transpositions(self) -> Ids:
-        """(12, V) each id moved by -5 to +6 semitones, pitches held inside the table."""
-        table = np.tile(np.arange(len(NAMES), dtype=np.uint16), (12, 1))
-        keys, pitches = np.arange(12), np.arange(LOWEST, HIGHEST + 1)
-        for row, shift in enumerate(range(-5, 7)):
-            table[row, KEY0 + keys] = KEY0 + (keys + shift) % 12
-            table[row, PITCH0 + pitches] = PITCH0 + np.clip(pitches + shift, LOWEST, HIGHEST)
-        return table
+        before, ids = np.array(ids), np.array(ids)
+        shift = int(rng.integers(-5, 7))
+        if rng.random() >= TRANSPOSED_SHARE:
+            return ids
+        key = int(ids[KEY_SLOT])
+        if key != UNKNOWN:  # another key; the tokens change only where that is octaves away
+            ids[KEY_SLOT] = KEY0 + (key - KEY0 + shift) % 12
+            shift += tonic_offset(key) - tonic_offset(int(ids[KEY_SLOT]))
+        pitches = ids >= PITCH_LOWEST
+        low, high = int(ids[pitches].min()) - PITCH0, int(ids[pitches].max()) - PITCH0
+        octaves = shift % 12 == 0
+        while low + shift < LOWEST:
+            shift += 12 if octaves else 1
+        while high + shift > HIGHEST:
+            shift -= 12 if octaves else 1
+        if low + shift < LOWEST:  # too wide a tune to move
+            return before
+        ids[pitches] += np.uint16(shift % 2**16)
+        return ids
 
     def unconditional(self, ids: Ids) -> Ids:  # noqa: D102
         ids = np.array(ids)
+        key = ids[KEY_SLOT]
         ids[1:FIRST_EVENT] = UNKNOWN
+        ids[KEY_SLOT] = key
         return ids
 
     def charged(self, ids: Ids) -> NDArray[np.bool_]:  # noqa: D102
         news: NDArray[np.bool_] = (ids != BOS) & (ids != UNKNOWN)
+        news[KEY_SLOT : KEY_SLOT + 1] = True
         return news
 
     def note_count(self, ids: Ids) -> int:  # noqa: D102
@@ -346,8 +360,9 @@ def unfold_infill(ids: list[int]) -> list[int]:
 def _melody_of(ids: list[int]) -> Melody:
     """The melody of ids that keep the grammar."""
     key = None
-    if ids[2] != UNKNOWN and ids[3] != UNKNOWN:
-        key = Key.from_pitch_class(ids[3] - KEY0, MODES[ids[2] - MODE0])
+    if ids[2] != UNKNOWN and ids[KEY_SLOT] != UNKNOWN:
+        key = Key.from_pitch_class(ids[KEY_SLOT] - KEY0, MODES[ids[2] - MODE0])
+    lowest = PITCH0 - tonic_offset(ids[KEY_SLOT])
     notes: list[Note] = []
     meters: list[Meter] = []
     at, length, pickup, in_pickup = 0, 0, 0, False
@@ -368,6 +383,6 @@ def _melody_of(ids: list[int]) -> Melody:
         elif token == REST:
             at += length
         elif token >= PITCH_LOWEST:
-            notes.append(Note(at, length, token - PITCH0))
+            notes.append(Note(at, length, token - lowest))
             at += length
     return Melody(tuple(notes), tuple(meters), pickup=pickup, duration=at, key=key)

@@ -49,6 +49,8 @@ PITCH_LOWEST = _ID[f"pitch:{LOWEST}"]
 PITCH0 = PITCH_LOWEST - LOWEST
 ATTRIBUTES = ("style", "mode", "key", "density", "low", "high")
 """The slots that follow `bos`, in order."""
+KEY_SLOT = 1 + ATTRIBUTES.index("key")
+"""Where the key stands; it gives the pitches their meaning, so it is news, never hidden."""
 FIRST_EVENT = 1 + len(ATTRIBUTES)
 """Where the metre stands, the first token that is always known."""
 METER_STEPS = tuple(
@@ -74,6 +76,15 @@ def meter_token(meter: Meter) -> int:
         return _ID[f"meter:{numerator}/{denominator}"]
     except KeyError:
         raise InputError(f"no token says a metre of {meter}") from None
+
+
+def tonic_offset(key: int) -> int:
+    """Semitones, -5 to 6, by which pitches of this key's id lie above their tokens.
+
+    A pitch token is a pitch as it would be with C for a tonic; with `?` for a key,
+    it is the pitch itself.
+    """
+    return 0 if key == UNKNOWN else (key - KEY0 + 5) % 12 - 5
 
 
 def meter_of(token: int, tick: int) -> Meter:
