@@ -188,7 +188,7 @@ def test_where_legato_ends(overlap, fine):
     if fine:
         assert plain(read(data)[0]) == [(0, 480, 60), (480, 480, 62)]
     else:
-        with pytest.raises(InputError, match=r"1 of its 2 notes .* at quarter 2"):
+        with pytest.raises(InputError, match=r"polyphonic .* 2 notes 50% overlapping"):
             read(data)
 
 

@@ -21,6 +21,13 @@ app = typer.Typer(
 )
 
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+Track = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|N|NAME|skyline",
+        help="Which track or part of a polyphonic file; skyline takes the highest notes of all.",
+    ),
+]
 
 
 def main() -> None:
@@ -203,17 +210,20 @@ def generate(
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A file of music.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
+    track: Track = "auto",
     force: Force = False,
 ) -> None:
     """Turn a file into another format, or into a score (.svg, .png) or sound (.wav)."""
     from tunesmith import formats
     from tunesmith.api.writing import write
 
-    readings = formats.scan(source)
+    readings = formats.scan(source, track)
     melodies = [r.melody for r in readings if r.melody]
     errors = [r.error for r in readings if r.error]
     for error in errors:
         print(f"left out: {error}", file=sys.stderr)
+    for detail in (d for r in readings for d in r.details):
+        print(f"{source}: {detail}", file=sys.stderr)
     for remark, count in _remarks(readings).items():
         print(f"{source}: {remark}: {count}", file=sys.stderr)
     if not melodies:
@@ -225,22 +235,24 @@ def convert(
 @app.command()
 def info(
     path: Annotated[Path, typer.Argument(help="A file of music, a corpus, a run or a model.")],
+    track: Track = "auto",
 ) -> None:
     """Say what something is, in a screenful."""
     from tunesmith.api.looking import describe
 
-    print(describe(path))
+    print(describe(path, track))
 
 
 @app.command("tokens")
 def show_tokens(
     path: Annotated[Path, typer.Argument(help="A file of music.")],
     tokens: Annotated[str, typer.Option(help="notes or letters.")] = "notes",
+    track: Track = "auto",
 ) -> None:
     """Print tunes as tokens in words, a bar a line."""
     from tunesmith.api.looking import tokens_in_words
 
-    print(tokens_in_words(path, tokens))
+    print(tokens_in_words(path, tokens, track))
 
 
 def _remarks(readings: Any) -> dict[str, int]:

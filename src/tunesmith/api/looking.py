@@ -18,15 +18,15 @@ from tunesmith.tokens import make_vocabulary
 LISTED = 20
 
 
-def describe(path: str | Path) -> str:
-    """What a file of music, a corpus, a run or a model is.
+def describe(path: str | Path, track: str = "auto") -> str:
+    """What a file of music, a corpus, a run or a model is; `track` as in `formats.scan`.
 
     Raises:
         InputError: if it is none of these.
     """
     path = Path(path)
     if not path.is_dir():
-        return _describe_file(path)
+        return _describe_file(path, track)
     if (path / "manifest.json").is_file():
         corpus = Corpus.open(path)
         return f"{path}: a corpus of {len(corpus)} tunes\n\n{corpus_table(corpus.manifest)}"
@@ -39,8 +39,8 @@ def describe(path: str | Path) -> str:
     )
 
 
-def _describe_file(path: Path) -> str:
-    readings = formats.scan(path)
+def _describe_file(path: Path, track: str) -> str:
+    readings = formats.scan(path, track)
     melodies = [r.melody for r in readings if r.melody]
     lines = [f"{path}: {len(melodies)} {'tune' if len(melodies) == 1 else 'tunes'}"]
     lines += [melody_line(m) for m in melodies[:LISTED]]
@@ -50,6 +50,7 @@ def _describe_file(path: Path) -> str:
     lines += [f"  left out: {e}" for e in errors[:LISTED]]
     if len(errors) > LISTED:
         lines.append(f"  … and {len(errors) - LISTED} more left out")
+    lines += [f"  {detail}" for reading in readings[:LISTED] for detail in reading.details]
     remarks: Counter[str] = Counter()
     for reading in readings:
         remarks.update(reading.remarks)
@@ -111,15 +112,15 @@ def _describe_model(path: Path) -> str:
     return "\n".join(lines)
 
 
-def tokens_in_words(path: str | Path, kind: str) -> str:
-    """The tunes of a file as tokens in words, a bar a line.
+def tokens_in_words(path: str | Path, kind: str, track: str = "auto") -> str:
+    """The tunes of a file as tokens in words, a bar a line; `track` as in `formats.scan`.
 
     Raises:
         InputError: if nothing in the file can be read.
     """
     vocabulary = make_vocabulary(kind)
     blocks: list[str] = []
-    for melody in formats.read(Path(path)):
+    for melody in formats.read(Path(path), track):
         encoded = vocabulary.encode(melody)
         words = vocabulary.words(encoded.ids)
         lines = [""]

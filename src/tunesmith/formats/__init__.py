@@ -17,6 +17,7 @@ from types import ModuleType
 from tunesmith.errors import InputError, UsageError
 from tunesmith.files import refuse_overwrite, write_atomically
 from tunesmith.formats.reading import Reading
+from tunesmith.formats.tracks import AUTO, SKYLINE, asked_track
 from tunesmith.melody import Melody
 
 __all__ = ["FORMATS", "NAMES", "Reading", "dumps", "read", "scan", "write"]
@@ -40,34 +41,54 @@ NAMES = tuple(dict.fromkeys(FORMATS.values()))
 _MODULES = {"mid": "midi"}
 """Where a format's module is not called as the format is."""
 
+_WITH_TRACKS = ("mid",)
+
 _SHOWN_REJECTS = 3
 
 
-def scan(path: str | Path) -> list[Reading]:
+def scan(path: str | Path, track: str | int = AUTO) -> list[Reading]:
     """Read every tune of a file; a bad one does not lose its neighbours.
+
+    Args:
+        path: the file.
+        track: which voice of a polyphonic file (MIDI, MusicXML): 'auto' judges by names
+            and notes, 'skyline' takes the highest notes of all; a number as listed when
+            it is refused, from 1; or a piece of a track's name in any case.
 
     Returns:
         A reading for each tune, in order, with a melody or the reason why not.
 
     Raises:
         InputError: if the file itself cannot be read: it is not there, a folder,
-            empty, not permitted, or its extension is unknown.
+            empty, not permitted, or its extension is unknown; or if a track is asked
+            for and its format has none.
+        UsageError: if the track is empty or below 1.
     """
     path = Path(path)
+    wanted = asked_track(track)
     name, data = _open(path)
+    if name in _WITH_TRACKS:
+        choosing: Callable[[bytes, str, str], list[Reading]] = _module(name).scan
+        return choosing(data, str(path), wanted)
+    if wanted not in (AUTO, SKYLINE):
+        raise InputError(
+            f"'{path.suffix}' files have no tracks to choose from",
+            where=str(path),
+            remedy="leave --track out",
+        )
     reader: Callable[[bytes, str], list[Reading]] = _module(name).scan
     return reader(data, str(path))
 
 
-def read(path: str | Path) -> list[Melody]:
-    """The melodies of a file, in order.
+def read(path: str | Path, track: str | int = AUTO) -> list[Melody]:
+    """The melodies of a file, in order; `track` as in `scan`.
 
     Tunes that cannot be read are named in one `UserWarning`.
 
     Raises:
         InputError: if no tune of it can be read: the reason of the first.
     """
-    readings = scan(path)
+    readings = scan(path, track)
     melodies = [r.melody for r in readings if r.melody]
     errors = [r.error for r in readings if r.error]
     if not melodies:

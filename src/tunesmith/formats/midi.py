@@ -3,7 +3,8 @@
 Reading: ticks become 480 a quarter. Notes of any track and channel count as long as
 they do not sound together; channel 10 (drums) is left out. An overlap of at most a
 thirty-second or a quarter of the shorter note, and never more than half of it, is
-legato and ends at the next onset; more is polyphony and refused. A note that nothing
+legato and ends at the next onset; more is polyphony, of which one track is chosen or
+the highest notes are taken (see `midi_notes` and `tracks`). A note that nothing
 ends lasts to the next onset, the last one to the end of its track. Notes that a
 notation program shortened get their written lengths back (see `midi_gate`). A metre
 that changes inside a bar ends that bar there. A single short first bar is the pickup.
@@ -20,14 +21,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from tunesmith.errors import InputError, TunesmithError
 from tunesmith.formats.midi_bars import lay_bars, with_pickup, without_empty_start
 from tunesmith.formats.midi_file import LONGEST, MidiFile, parse
-from tunesmith.formats.midi_notes import scaled, voice
+from tunesmith.formats.midi_notes import decoded, scaled, voice
 from tunesmith.formats.midi_writer import MARK, dumps
 from tunesmith.formats.reading import Reading
+from tunesmith.formats.tracks import AUTO
 from tunesmith.melody import TICKS_PER_QUARTER, Key, Melody, Meter
 
 __all__ = ["dumps", "scan"]
@@ -45,28 +47,32 @@ _GENERIC_NAME = re.compile(
 """Names that programs give to tracks; each part between commas is looked at alone."""
 
 
-def scan(data: bytes, where: str) -> list[Reading]:
+def scan(data: bytes, where: str, track: str = AUTO) -> list[Reading]:
     """Read a MIDI file.
 
     Args:
         data: the file.
         where: its name, for the places in errors.
+        track: of a polyphonic file: 'auto', 'skyline', a number or a piece of a name.
 
     Returns:
         One reading. Its remarks count what was dropped, mended or rounded.
     """
     remarks: Counter[str] = Counter()
     try:
-        melody = _melody(parse(data), where, remarks)
+        melody, details = _melody(parse(data), where, remarks, track)
     except TunesmithError as e:
         return [Reading(where, error=e.at(where), remarks=dict(+remarks))]
-    return [Reading(where, melody, remarks=dict(+remarks))]
+    return [Reading(where, melody, remarks=dict(+remarks), details=details)]
 
 
-def _melody(file: MidiFile, where: str, remarks: Counter[str]) -> Melody:
+def _melody(
+    file: MidiFile, where: str, remarks: Counter[str], track: str
+) -> tuple[Melody, tuple[str, ...]]:
     remarks.update(file.remarks)
     metas = _Metas(file, remarks)
-    notes = voice(file, remarks, exact=metas.mark is not None)
+    found = voice(file, remarks, exact=metas.mark is not None, track=track)
+    notes = found.notes
     duration = notes[-1].end
     if metas.mark is not None:
         duration = max(duration, *(scaled(t.end, file.resolution) for t in file.tracks))
@@ -86,12 +92,12 @@ def _melody(file: MidiFile, where: str, remarks: Counter[str]) -> Melody:
         key=metas.key(first),
         key_is_estimated=(metas.mark or {}).get("key", "").endswith("(estimated)"),
         tempo=metas.tempo(first),
-        title=metas.title(),
+        title=metas.title(found.others),
         origin=where,
     )
     if metas.mark is None:
         melody = without_empty_start(melody, remarks)
-    return with_pickup(melody)
+    return with_pickup(melody), found.details
 
 
 class _Metas:
@@ -120,7 +126,7 @@ class _Metas:
 
     def _own_mark(self) -> Mapping[str, str] | None:
         for _, data in self._of.get(_TEXT, []):
-            text = _decoded(data)
+            text = decoded(data)
             if text.startswith(MARK):
                 fields = (f.strip().partition("=") for f in text[len(MARK) :].split(";"))
                 return {name: value for name, _, value in fields}
@@ -188,21 +194,18 @@ class _Metas:
         is_unknown = self.mark is not None and self.mark.get("tempo") == "unknown"
         return None if is_unknown and holds[-1][1] == 120 else holds[-1][1]
 
-    def title(self) -> str:
-        """The first track name that says more than what instrument or program it is."""
+    def title(self, others: Set[str]) -> str:
+        """The first track name that says more than what instrument or program it is.
+
+        Args:
+            others: the names of tracks that were not taken.
+        """
         for _, data in self._of.get(_TRACK_NAME, []):
-            name = " ".join(_decoded(data).replace("\0", " ").split())
+            name = " ".join(decoded(data).replace("\0", " ").split())
             generic = all(_GENERIC_NAME.fullmatch(part.strip()) for part in name.split(","))
-            if name and (self.mark is not None or not generic):
+            if name and name not in others and (self.mark is not None or not generic):
                 return name
         return ""
-
-
-def _decoded(data: bytes) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
 
 
 def _key_of(text: str) -> Key | None:

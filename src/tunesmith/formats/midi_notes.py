@@ -1,20 +1,27 @@
-"""From the note messages of a MIDI file to the notes of one voice."""
+"""From the note messages of a MIDI file to the notes of one voice.
+
+A file whose notes of all tracks make one voice is taken whole. Else one track, or one
+channel of a file with a single track, is chosen (see `tracks`), and of its notes that
+sound together the highest; or the highest of all tracks, the skyline.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from tunesmith.errors import InputError
 from tunesmith.formats.midi_file import MidiFile, Track
 from tunesmith.formats.midi_gate import without_gate
-from tunesmith.melody import TICKS_PER_QUARTER, WHOLE, Note
+from tunesmith.formats.tracks import AUTO, SKYLINE, Part, is_legato, pick
+from tunesmith.melody import TICKS_PER_QUARTER, Note
 
 _DRUMS = 9  # the tenth channel, counted from 0
-_LEGATO = WHOLE // 32
-"""An overlap of so many ticks is legato in any note that it is not half of."""
+_TRACK_NAME = 0x03
+_ALL_HIGHEST = "the highest notes of all tracks taken"
 
 
 class _Sound(NamedTuple):
@@ -24,6 +31,7 @@ class _Sound(NamedTuple):
     end: int | None
     pitch: int
     track_end: int
+    channel: int
 
 
 def scaled(tick: int, resolution: int) -> int:
@@ -31,31 +39,107 @@ def scaled(tick: int, resolution: int) -> int:
     return (2 * tick * TICKS_PER_QUARTER + resolution) // (2 * resolution)
 
 
-def voice(file: MidiFile, remarks: Counter[str], *, exact: bool) -> tuple[Note, ...]:
-    """The one voice of a file, by onset, not overlapping.
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One voice out of a file.
+
+    Attributes:
+        notes: by onset, not overlapping.
+        details: which track was taken, in words; () where all are one voice.
+        others: the names of the tracks that were not taken.
+    """
+
+    notes: tuple[Note, ...]
+    details: tuple[str, ...] = ()
+    others: frozenset[str] = frozenset()
+
+
+def voice(file: MidiFile, remarks: Counter[str], *, exact: bool, track: str = AUTO) -> Voice:
+    """The one voice of a file.
 
     Args:
         file: its tracks and resolution.
         remarks: counts what was dropped, mended or rounded.
         exact: whether its lengths are meant to the tick; else those that a notation
             program shortened are made whole again.
+        track: 'auto', 'skyline', a number as listed, or a piece of a name.
 
     Raises:
-        InputError: if it has no notes, or several sound together.
+        InputError: if it has no notes, or several sound together and none of its
+            tracks is the one asked for or stands out.
     """
-    sounds = [sound for track in file.tracks for sound in _paired(track, remarks)]
-    if not sounds:
+    groups = _groups(file, remarks)
+    if not groups:
         drums = remarks["drum notes left out"]
         raise InputError(
             "it has drums only" if drums else "it has no notes",
             remedy="give a file with a melody in it",
         )
+    everything = [sound for _, sounds in groups for sound in sounds]
+    if track in (AUTO, SKYLINE):
+        tried = Counter[str]()
+        notes = _notes(everything, file, tried, exact=exact)
+        line = _one_voice(notes, tried)
+        if line or track == SKYLINE:
+            remarks.update(tried)
+            return Voice(line) if line else Voice(skyline(notes, remarks), (_ALL_HIGHEST,))
+    parts = [
+        Part(number, name, _ended(sounds, Counter()), file.resolution)
+        for number, (name, sounds) in enumerate(groups, 1)
+    ]
+    part = pick(parts, track)
+    notes = _notes(groups[part.number - 1][1], file, remarks, exact=exact)
+    if len(parts) == 1:
+        return Voice(_one_voice(notes, remarks) or skyline(notes, remarks))
+    remarks["notes of other tracks left out"] += len(everything) - len(part.sounds)
+    return Voice(
+        _one_voice(notes, remarks) or skyline(notes, remarks),
+        (f"track {part} taken of {len(parts)}",),
+        frozenset(p.name for p in parts) - {part.name},
+    )
+
+
+def _groups(file: MidiFile, remarks: Counter[str]) -> list[tuple[str, list[_Sound]]]:
+    """(name, notes) of each track that has any, or of each channel if only one track has."""
+    groups: list[tuple[str, list[_Sound]]] = []
+    with_notes = [t for t in file.tracks if any(n[1] != _DRUMS for n in t.notes)]
+    for track in file.tracks:
+        sounds = list(_paired(track, remarks))
+        if not sounds:
+            continue
+        channels = sorted({s.channel for s in sounds})
+        if len(with_notes) == 1 and len(channels) > 1:
+            groups += [
+                (f"channel {c + 1}", [s for s in sounds if s.channel == c]) for c in channels
+            ]
+        else:
+            groups.append((_name(track), sounds))
+    return groups
+
+
+def _name(track: Track) -> str:
+    names = (decoded(data) for _, kind, data in track.metas if kind == _TRACK_NAME)
+    return next((" ".join(n.replace("\0", " ").split()) for n in names), "")
+
+
+def decoded(data: bytes) -> str:
+    """The text of a meta event: UTF-8, or else Latin-1."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _notes(
+    sounds: list[_Sound], file: MidiFile, remarks: Counter[str], *, exact: bool
+) -> list[Note]:
+    """The notes of some tracks in our ticks, by onset and pitch; they may sound together."""
     ended = _ended(sounds, remarks)
     written = ended if exact else without_gate(ended, file.resolution, remarks)
     notes = _in_ticks(written, file.resolution, remarks)
     if not notes:
         raise InputError("none of its notes has a length", remedy="export the file again")
-    return _one_voice(_without_duplicates(notes, remarks), remarks)
+    return _without_duplicates(notes, remarks)
 
 
 def _paired(track: Track, remarks: Counter[str]) -> Iterator[_Sound]:
@@ -70,14 +154,14 @@ def _paired(track: Track, remarks: Counter[str]) -> Iterator[_Sound]:
             remarks["drum notes left out"] += begins
         else:
             messages.setdefault((channel, pitch), []).append((tick, begins))
-    for (_, pitch), list_of_one in messages.items():
+    for (channel, pitch), list_of_one in messages.items():
         beginnings = sum(begins for _, begins in list_of_one)
         ends_are_missing = 2 * beginnings > len(list_of_one)
         sounding: deque[int] = deque()
         for tick, begins in list_of_one:
             if not begins:
                 if sounding:
-                    yield _Sound(sounding.popleft(), tick, pitch, track.end)
+                    yield _Sound(sounding.popleft(), tick, pitch, track.end, channel)
                 else:
                     remarks["ends of no note ignored"] += 1
                 continue
@@ -87,10 +171,10 @@ def _paired(track: Track, remarks: Counter[str]) -> Iterator[_Sound]:
                     remarks["duplicated notes dropped"] += 1
                 else:
                     remarks["notes without an end"] += 1
-                    yield _Sound(onset, tick, pitch, track.end)
+                    yield _Sound(onset, tick, pitch, track.end, channel)
             sounding.append(tick)
         for onset in sounding:
-            yield _Sound(onset, None, pitch, track.end)
+            yield _Sound(onset, None, pitch, track.end, channel)
 
 
 def _ended(sounds: list[_Sound], remarks: Counter[str]) -> list[tuple[int, int, int]]:
@@ -98,7 +182,7 @@ def _ended(sounds: list[_Sound], remarks: Counter[str]) -> list[tuple[int, int, 
     done: list[tuple[int, int, int]] = []
     later: int | None = None  # the first onset after the one at hand
     at: int | None = None
-    for onset, end, pitch, track_end in sorted(sounds, key=lambda s: -s.onset):
+    for onset, end, pitch, track_end, _ in sorted(sounds, key=lambda s: -s.onset):
         if onset != at:
             later, at = at, onset
         if end is None:
@@ -140,23 +224,48 @@ def _without_duplicates(notes: list[Note], remarks: Counter[str]) -> list[Note]:
 
 
 def _one_voice(notes: list[Note], remarks: Counter[str]) -> tuple[Note, ...]:
-    """The notes with slight overlaps cut, or an error if others sound together."""
+    """The notes with slight overlaps cut; () if others sound together."""
     voice: list[Note] = []
-    together: list[Note] = []
     for note, following in pairwise(notes):
-        overlap = note.end - following.onset
-        if overlap > 0:
-            shorter = min(note.duration, following.duration)
-            if 2 * overlap > shorter or overlap > max(_LEGATO, shorter // 4):
-                together.append(following)
-                continue
+        if note.end > following.onset:
+            if not _is_legato(note, following):
+                return ()
             remarks["overlaps cut"] += 1
-            note = Note(note.onset, note.duration - overlap, note.pitch)
+            note = Note(note.onset, following.onset - note.onset, note.pitch)
         voice.append(note)
-    if together:
-        raise InputError(
-            f"it is polyphonic: {len(together)} of its {len(notes)} notes begin while another "
-            f"sounds, first at quarter {together[0].onset / TICKS_PER_QUARTER + 1:.6g}",
-            remedy="give a file with the melody alone",
-        )
     return (*voice, notes[-1])
+
+
+def _is_legato(note: Note, following: Note) -> bool:
+    overlap = note.end - following.onset
+    return is_legato(overlap, note.duration, following.duration, TICKS_PER_QUARTER)
+
+
+def skyline(notes: list[Note], remarks: Counter[str]) -> tuple[Note, ...]:
+    """The highest sounding note at each onset; after Uitdenbogerd and Zobel (1998).
+
+    A note that begins below one that sounds on is left out; one above which another
+    begins ends there. Slight overlaps are legato, as in a single voice.
+
+    Args:
+        notes: at least one, by onset.
+        remarks: counts what was left out or cut.
+    """
+    line: list[Note] = []
+    sounding: list[Note] = []
+    for _, together in groupby(notes, key=lambda n: n.onset):
+        *lower, top = sorted(together, key=lambda n: n.pitch)
+        remarks["notes under a higher one left out"] += len(lower)
+        sounding = [n for n in sounding if n.end > top.onset and not _is_legato(n, top)]
+        is_covered = any(n.pitch >= top.pitch for n in sounding)
+        sounding += [*lower, top]
+        if is_covered:
+            remarks["notes under a higher one left out"] += 1
+            continue
+        if line and line[-1].end > top.onset:
+            last = line[-1]
+            kind = "overlaps cut" if _is_legato(last, top) else "notes cut by a higher one"
+            remarks[kind] += 1
+            line[-1] = Note(last.onset, top.onset - last.onset, last.pitch)
+        line.append(top)
+    return tuple(line)

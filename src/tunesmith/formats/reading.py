@@ -19,12 +19,15 @@ class Reading:
         error: why it was not, or None; exactly one of the two is given.
         remarks: how often something was dropped, mended or rounded, by a short
             fixed phrase: {'grace notes dropped': 3}.
+        details: what is particular to this tune and cannot be summed, in words:
+            'track 2 'Voice' taken of 3'.
     """
 
     where: str
     melody: Melody | None = None
     error: TunesmithError | None = None
     remarks: Mapping[str, int] = field(default_factory=dict)
+    details: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert (self.melody is None) != (self.error is None)
