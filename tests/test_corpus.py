@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunesmith.corpus import SIDES, Corpus, Prepared, named_corpora, prepare, store, summary
-from tunesmith.corpus.duplicates import Groups, Sketches, are_near, content_key, sketch
+from tunesmith.corpus.duplicates import (
+    SKETCH,
+    Groups,
+    Sketch,
+    Sketches,
+    _alignments,
+    are_near,
+    content_key,
+    sketch,
+)
 from tunesmith.corpus.sources import find_sources
 from tunesmith.corpus.splits import BRIDGE, SHARES, place
 from tunesmith.errors import InputError, MissingExtraError, OutputError, UsageError
@@ -57,7 +67,7 @@ def book(path: Path, seeds: range, more: str = "") -> Path:
 
 
 def near(a: Melody, b: Melody) -> bool:
-    return are_near(*sketch(a), *sketch(b))
+    return are_near(sketch(a), sketch(b))
 
 
 def make(out: Path, *sources: Path | str, **more: Any) -> Prepared:
@@ -105,17 +115,23 @@ def test_planted_near_duplicates_are_found_and_others_not() -> None:
     )
 
 
+def alone(hashes: np.ndarray[Any, np.dtype[np.uint32]], runs: int) -> Sketch:
+    """A sketch whose line, of one note, never aligns well enough."""
+    return Sketch(hashes, runs, np.zeros(1, np.uint8))
+
+
 def test_rule_at_its_threshold() -> None:
     a = np.arange(40, dtype=np.uint32)
 
     def shares(count: int) -> bool:
         b = np.concatenate([a[:count], np.arange(100, 100 + 60 - count, dtype=np.uint32)])
-        return are_near(a, 40, b, 60)
+        return are_near(alone(a, 40), alone(b, 60))
 
     assert shares(16) and not shares(15)  # 6 + 40 / 4 = 16
-    assert are_near(a[:6], 6, a[:12], 12)  # a tune of few runs: all of them shared,
-    assert not are_near(a[:6], 6, a[:13], 13)  # and the other at most twice as long
-    assert not are_near(a[:6], 6, np.array([0, 1, 2, 3, 4, 9], np.uint32), 6)
+    assert are_near(alone(a[:6], 6), alone(a[:12], 12))  # a tune of few runs: all of them shared,
+    assert not are_near(alone(a[:6], 6), alone(a[:13], 13))  # and the other at most twice as long
+    other = np.array([0, 1, 2, 3, 4, 9], np.uint32)
+    assert not are_near(alone(a[:6], 6), alone(other, 6))
 
 
 def test_very_short_tunes_need_equal_intervals() -> None:
@@ -128,8 +144,8 @@ def test_very_short_tunes_need_equal_intervals() -> None:
 def test_long_tunes_are_compared_where_both_sketches_reach() -> None:
     walk = degrees(5, 400)
     a, b = melody(walk), melody(walk[:240] + degrees(6, 160))
-    (hashes, runs), (_, short) = sketch(a), sketch(melody(walk[:100]))
-    assert len(hashes) == 64 < runs and short > 64
+    (hashes, runs, _), (_, short, _) = sketch(a), sketch(melody(walk[:100]))
+    assert len(hashes) == SKETCH < runs and short > SKETCH
     assert near(a, b)
     assert near(a, melody(walk[:100])) and near(melody(walk[:100]), a)
     assert not near(a, melody(degrees(7, 400)))
@@ -140,6 +156,41 @@ def runs_of(tune: Melody) -> set[tuple[int, ...]]:
     folded = [i % 12 for i in tune.intervals]
     runs = (tuple(folded[i : i + 8]) for i in range(len(folded) - 7))
     return {r for r in runs if len(set(r)) >= 3}
+
+
+def align(a: list[int], b: list[int]) -> float:
+    """The best local alignment, cell by cell."""
+    score = [[0.0] * (len(b) + 1) for _ in range(len(a) + 1)]
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            kept = score[i][j] + (1 if x == y else -1)
+            left_out = max(score[i][j + 1], score[i + 1][j]) - 0.5
+            score[i + 1][j + 1] = max(0, kept, left_out)
+    return max(map(max, score))
+
+
+def test_alignment_by_hand_and_by_another_way() -> None:
+    def lines(walks: list[list[int]]) -> list[Any]:
+        return [np.array(w, np.uint8) for w in walks]
+
+    # five equal and one left out; four equal around one unequal; nothing
+    first = [[0, 2, 4, 5, 7], [0, 2, 4, 5, 7], [1]]
+    second = [[0, 2, 4, 9, 5, 7], [0, 2, 3, 5, 7], [2]]
+    assert _alignments(lines(first), lines(second)).tolist() == [4.5, 3.0, 0.0]
+    r = random.Random(4)
+    a, b = ([[r.randrange(5) for _ in range(r.randint(1, 40))] for _ in range(30)] for _ in "ab")
+    expected = [align(x, y) for x, y in zip(a, b, strict=True)]
+    assert _alignments(lines(a), lines(b)).tolist() == expected
+
+
+def test_an_ornamented_setting_is_near_and_one_phrase_in_common_is_not() -> None:
+    walk = degrees(21, 64)
+    ornamented = [d for i, w in enumerate(walk) for d in ([w, (w + 1) % 13] if i % 9 == 8 else [w])]
+    shared = len(runs_of(melody(walk)) & runs_of(melody(ornamented)))
+    assert 3 <= shared < 6 + 57 / 4  # too few runs, so the alignment finds it
+    assert near(melody(walk), melody(ornamented, shift=65))
+    other = degrees(22, 24) + walk[20:36] + degrees(23, 24)
+    assert not near(melody(walk), melody(other))
 
 
 def test_index_finds_what_comparing_all_pairs_finds() -> None:
@@ -153,7 +204,7 @@ def test_index_finds_what_comparing_all_pairs_finds() -> None:
     tunes = [melody(w) for w in walks]
     sketches = Sketches()
     for tune in tunes:
-        sketches.add(*sketch(tune))
+        sketches.add(sketch(tune))
 
     def rule(a: set[tuple[int, ...]], b: set[tuple[int, ...]]) -> bool:
         few, many = sorted((a, b), key=len)
@@ -161,9 +212,22 @@ def test_index_finds_what_comparing_all_pairs_finds() -> None:
             return len(few) >= 4 and few <= many and len(many) <= 2 * len(few)
         return len(a & b) >= 6 + len(few) / 4
 
+    def aligned(a: Melody, b: Melody) -> bool:
+        x, y = ([p for p, _ in groupby(t.pitches)] for t in (a, b))
+        best = max(align([p % 12 for p in x], [(p + s) % 12 for p in y]) for s in range(12))
+        return best >= 6 + 0.55 * min(len(x), len(y))
+
     sets = [runs_of(t) for t in tunes]
-    assert all(4 <= len(s) <= 64 for s in sets)
+    assert all(4 <= len(s) <= SKETCH for s in sets)
     expected = {(i, j) for j in range(100) for i in range(j) if rule(sets[i], sets[j])}
+    by_runs = len(expected)
+    expected |= {
+        (i, j)
+        for j in range(100)
+        for i in range(j)
+        if len(sets[i] & sets[j]) >= 3 and aligned(tunes[i], tunes[j])
+    }
+    assert len(expected) > by_runs
     assert set(sketches.neighbours()) == expected and len(expected) > 30
 
 
@@ -171,7 +235,7 @@ def test_crowded_runs_still_join_a_large_family() -> None:
     sketches = Sketches()
     walk = degrees(8)
     for i in range(200):  # one tune, each time with another ending
-        sketches.add(*sketch(melody(walk + degrees(1000 + i, 12))))
+        sketches.add(sketch(melody(walk + degrees(1000 + i, 12))))
     groups = Groups(200)
     pairs = list(sketches.neighbours())
     for a, b in pairs:

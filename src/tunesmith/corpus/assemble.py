@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from tunesmith.corpus.duplicates import Sketches
+from tunesmith.corpus.duplicates import Sketch, Sketches
 from tunesmith.corpus.ingest import Ingest, Progress, display
 from tunesmith.corpus.sources import MusicFile, Source
 from tunesmith.corpus.splits import BRIDGE, SIDES, Placement, place
@@ -131,7 +131,8 @@ class Build:
                 seen.add(record["key"])
                 keys.append(record["key"])
                 hashes = np.frombuffer(base64.b64decode(record["sketch"]), dtype="<u4")
-                sketches.add(hashes.astype(np.uint32), record["runs"])
+                line = np.frombuffer(base64.b64decode(record["line"]), dtype=np.uint8)
+                sketches.add(Sketch(hashes.astype(np.uint32), record["runs"], line))
         del seen
         edges = list(sketches.neighbours())
         del sketches

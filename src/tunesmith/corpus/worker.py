@@ -126,15 +126,16 @@ def _tail(where: str, path: str) -> str:
 
 def _tune(melody: Melody, where: str, number: int, measure: Measure | None) -> bytes:
     counts = dict(measure(melody)) if measure else {}
-    hashes, runs = sketch(melody)
+    drawn = sketch(melody)
     data = melody.to_dict()
     data["origin"] = where
     record = {
         "tune": number,
         "key": content_key(melody),
         "notes": len(melody.notes),
-        "sketch": base64.b64encode(hashes.astype("<u4").tobytes()).decode("ascii"),
-        "runs": runs,
+        "sketch": base64.b64encode(drawn.hashes.astype("<u4").tobytes()).decode("ascii"),
+        "runs": drawn.runs,
+        "line": base64.b64encode(drawn.line.tobytes()).decode("ascii"),
         "counts": counts,
     }
     return _line(record)[:-1] + b"\t" + _line(data)
