@@ -70,20 +70,22 @@ def _decoded(data: bytes) -> str:
 def _split(lines: list[str], where: str) -> list[_Source]:
     """The tunes of a file; records between two belong to the later, unless a segment parts them."""
     sources: list[_Source] = []
-    start, ended, segment = 0, False, ""  # first line of the tune at hand; whether its spines end
+    start: int | None = 0  # where the head of the next tune begins; None within a tune
+    ended, segment = False, ""
     for i, line in enumerate(lines):
         if match := _SEGMENT.match(line):
             start, ended, segment = i, False, match[1].strip()[:40]
         elif line.startswith("**"):
+            first = i if start is None else start
             name = f"{where}, tune {segment or len(sources) + 1} (line {i + 1})"
-            sources.append(_Source(name, start + 1, [], i - start))
-            start, ended, segment = i, False, ""
-        elif ended:
-            start, ended = i, False
+            sources.append(_Source(name, first + 1, [], i - first))
+            start, ended, segment = None, False, ""
+        elif ended and start is None:
+            start = i
         elif line.startswith("*-") and set(line.split("\t")) <= {"*-", ""}:
             ended = True
-    for source, later in zip(sources, [*sources[1:], None], strict=True):
-        end = later.first_line - 1 if later else len(lines)
+    ends = [source.first_line - 1 for source in sources[1:]] + [len(lines)]
+    for source, end in zip(sources, ends, strict=False):  # no tune has one end
         source.lines = lines[source.first_line - 1 : end]
     if len(sources) == 1:
         sources[0].name = where
@@ -124,5 +126,5 @@ def _title(lines: list[str]) -> str:
     """The first title among the reference records, '' if there is none."""
     for line in lines:
         if (match := _TITLE.match(line)) and match[1].strip():
-            return " ".join(match[1].split())
+            return match[1].strip()
     return ""

@@ -82,7 +82,7 @@ def parse_spines(
             fields.pop()
         if len(fields) != len(columns):
             raise InputError(
-                f"{_count(len(fields), 'field')} where there are {_count(len(columns), 'spine')}",
+                f"{_count(len(fields), 'field')} for {_count(len(columns), 'spine')}",
                 where=f"line {number}",
                 remedy="check its tabs",
             )
@@ -127,7 +127,11 @@ def _after(row: Row, spines: list[Spine]) -> tuple[Column, ...]:
             out += _joined(row.columns[first:i], row.line)
         elif text == "*x":
             if i == len(row.fields) or row.fields[i] != "*x":
-                raise InputError("'*x' exchanges no two neighbours", where=f"line {row.line}")
+                raise InputError(
+                    "'*x' exchanges no two neighbours",
+                    where=f"line {row.line}",
+                    remedy="check its spine paths",
+                )
             out += [row.columns[i], column]
             i += 1
         elif text == "*+" or text.startswith("**"):
@@ -154,7 +158,11 @@ def _joined(columns: Sequence[Column], line: int) -> list[Column]:
         else:
             out.append(column)
     if len(out) == len(columns):
-        raise InputError("'*v' joins no two paths of a spine", where=f"line {line}")
+        raise InputError(
+            "'*v' joins no two paths of a spine",
+            where=f"line {line}",
+            remedy="check its spine paths",
+        )
     return out
 
 
@@ -173,7 +181,7 @@ def melody_spine(spines: Sequence[Spine], remarks: Counter[str]) -> Spine:
         raise InputError(f"no **kern spine, only {kinds}", remedy="convert it to **kern")
     sounding = [s for s in kern if s.tokens]
     if not sounding:
-        raise InputError("no notes")
+        raise InputError("no notes", remedy="give a file with a melody")
     words = _words(spines)
     most = max((words.get(s.number, 0) for s in sounding), default=0)
     sung = [s for s in sounding if 2 * words.get(s.number, 0) >= most > 0]

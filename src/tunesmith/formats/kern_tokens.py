@@ -126,7 +126,10 @@ def _pitch(letters: str, accidental: str) -> tuple[int, str]:
     octaves = count - 1 if letter.islower() else -count
     pitch = _STEPS[letter.lower()] + 12 * octaves + sign.count("#") - sign.count("b")
     if not 0 <= pitch <= 127:
-        raise InputError(f"the pitch {letters[:12]}{accidental} is outside the range of MIDI")
+        raise InputError(
+            f"the pitch {letters[:12]}{accidental} is outside the range of MIDI",
+            remedy="check its octave",
+        )
     return pitch, letter.upper() + sign if len(sign) < 3 else ""
 
 

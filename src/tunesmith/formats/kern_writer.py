@@ -56,7 +56,7 @@ def _tune(melody: Melody) -> str:
     if late := [c for c in melody.chords if c.tick >= end]:
         rows.append((".", _symbols(late)))
     rows.append(("*-", "*-"))
-    title = " ".join(melody.title.split())
+    title = " ".join(melody.title.splitlines()).strip()
     lines = [f"!!!OTL: {title}"] if title else []
     lines += ["\t".join(row) if melody.chords else row[0] for row in rows]
     return "\n".join(lines) + "\n"
