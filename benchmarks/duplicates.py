@@ -17,9 +17,11 @@ that another reader might give otherwise.
 
 Odd pairs chose the thresholds (with the clusters of the whole collections: none may be
 a chain), even pairs report; that runs are followed by an alignment, rather than
-another kind of rule, was decided with figures of both halves seen. Strata were drawn unequally, so the
-figures say how the rule does on hard pairs; `by weight` gives each pair the number of
-pairs that it stands for, where the strata of low score, with few draws, weigh most.
+another kind of rule, was decided with figures of both halves seen.
+
+Strata were drawn unequally, so the figures say how the rule does on hard pairs;
+`by weight` gives each pair the number of pairs that it stands for, where the strata
+of low score, with few draws, weigh most.
 """
 
 from __future__ import annotations

@@ -169,6 +169,18 @@ def align(a: list[int], b: list[int]) -> float:
     return max(map(max, score))
 
 
+def test_alignment_is_asked_from_three_shared_runs_and_at_its_threshold() -> None:
+    a = np.arange(40, dtype=np.uint32)
+    line = np.array([0, 2, 4, 5, 7] * 8, np.uint8)  # 40 notes: 6 + 0.55 * 40 = 28
+
+    def is_near(shared: int, kept: int) -> bool:
+        hashes = np.concatenate([a[:shared], np.arange(100, 140 - shared, dtype=np.uint32)])
+        cut = np.concatenate([line[:kept], np.full(40 - kept, 1, np.uint8)])
+        return are_near(Sketch(a, 40, line), Sketch(hashes, 40, cut))
+
+    assert is_near(3, 28) and not is_near(2, 28) and not is_near(3, 27)
+
+
 def test_alignment_by_hand_and_by_another_way() -> None:
     def lines(walks: list[list[int]]) -> list[Any]:
         return [np.array(w, np.uint8) for w in walks]
