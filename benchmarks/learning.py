@@ -51,15 +51,17 @@ def main() -> None:
         nats = figure.value * math.log(2)
         print(f"       loss {nats:.4f} nats, perplexity {math.exp(nats):.4f}")
     for order in args.orders:
-        for joint in (False,) if letters else (False, True):
+        for joint, tonic in ((0, 0),) if letters else ((0, 0), (1, 0), (0, 1), (1, 1)):
             if letters:
                 markov = SequenceMarkov(order, vocabulary.size).fit([t.tolist() for t in training])
                 theirs = np.array([markov.bits(t.tolist()) for t in held_out])
             else:
                 melodies = [vocabulary.decode(t) for t in held_out]
-                notes = MelodyMarkov(order, joint=joint).fit(map(vocabulary.decode, training))
+                notes = MelodyMarkov(order, joint=bool(joint), from_tonic=bool(tonic))
+                notes.fit(map(vocabulary.decode, training))
                 theirs = np.array([notes.bits(m) for m in melodies])
-            name = f"Markov of order {order}" + (", joint contexts" if joint else "")
+            name = f"Markov of order {order}" + ", joint contexts" * joint
+            name += ", from the tonic" * tonic
             print(
                 f"{name}: {bits_per_note(theirs, units)}; "
                 f"model minus it {bits_per_note(ours - theirs, units)}",

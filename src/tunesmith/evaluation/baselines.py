@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 
 from tunesmith.melody import TICKS_PER_QUARTER, Melody
-from tunesmith.tokens.table import METERS, STEPS_PER_QUARTER
+from tunesmith.tokens.table import KEY0, METERS, STEPS_PER_QUARTER, UNKNOWN, tonic_offset
 
 Contexts = Sequence[Hashable]
 
@@ -63,10 +63,13 @@ class MelodyMarkov:
         order: how many earlier events a context holds.
         joint: whether contexts hold lengths and pitches together (and a pitch also
             sees its own length), or each only its own kind.
+        from_tonic: whether it pays for the key too and then counts pitches from the
+            tonic, as the tokens of the `notes` vocabulary do.
     """
 
-    def __init__(self, order: int, *, joint: bool) -> None:
-        self.order, self.joint = order, joint
+    def __init__(self, order: int, *, joint: bool, from_tonic: bool = False) -> None:
+        self.order, self.joint, self.from_tonic = order, joint, from_tonic
+        self._keys = Interpolated(13)
         self._meters = Interpolated(len(METERS))
         self._pickups = Interpolated(_LENGTHS)
         self._lengths = Interpolated(_LENGTHS)
@@ -92,6 +95,11 @@ class MelodyMarkov:
             yield self._meters, [(previous,), ()], str(meter)
             previous = str(meter)
         yield self._pickups, [(previous,), ()], melody.pickup // _STEP
+        tonic = 0
+        if self.from_tonic:
+            key = KEY0 + melody.key.pitch_class if melody.key else UNKNOWN
+            yield self._keys, [()], key
+            tonic = tonic_offset(key)
         history: list[tuple[int, int]] = []
         for length, pitch in [*_notes_and_rests(melody), (_END, _END)]:
             recent = history[len(history) - min(self.order, len(history)) :]
@@ -99,6 +107,7 @@ class MelodyMarkov:
                 seen: list[Hashable] = list(recent)
             else:
                 seen = [e[0] for e in recent]
+            pitch = pitch if pitch < 0 else pitch - tonic
             yield self._lengths, _chain(seen), length
             if length == _END:
                 break
@@ -144,8 +153,6 @@ class SequenceMarkov:
     def bits(self, ids: Sequence[int]) -> float:
         """The code length of a sequence in bits, its first id given."""
         return -sum(
-            math.log2(
-                self._model.probability(_chain(ids[max(0, i - self.order) : i]), ids[i])
-            )
+            math.log2(self._model.probability(_chain(ids[max(0, i - self.order) : i]), ids[i]))
             for i in range(1, len(ids))
         )
