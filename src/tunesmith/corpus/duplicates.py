@@ -25,7 +25,8 @@ The rule looks at the two tunes alone, never at the rest of the corpus, so that 
 says the same when tunes are added.
 
 The tunes to compare come from an inverted index of runs. In a run that very many
-tunes have, each is compared with the 32 before it only, which keeps time linear.
+tunes have, each is compared with the 32 before it only, and a tune is aligned with at
+most 16, those that share most runs with it, which keeps time linear.
 
 The thresholds were chosen on one half of 200 pairs of the folk and Essen collections
 judged by reading; `benchmarks/duplicates.py` gives precision and recall on the other.
@@ -55,6 +56,7 @@ _SEEN_TOGETHER = 3  # runs shared before an alignment is tried
 _ALIGNED_BASE = 6.0
 _ALIGNED_SHARE = 0.55
 _TRANSPOSITIONS = 2  # tried in an alignment: those in which the pitches agree best
+_MOST_ALIGNED = 16  # alignments a tune
 _BATCH = 256  # alignments at once
 
 Hashes = NDArray[np.uint32]
@@ -231,12 +233,13 @@ class Sketches:
         index.sort()  # by hash, then by tune
         open_: list[tuple[int, int]] = []
         for later in range(len(self)):
-            mine = self[later]
+            mine, left = self[later], _MOST_ALIGNED
             for earlier in _candidates(index, mine.hashes, later):
                 verdict = _by_runs(self[earlier], mine)
                 if verdict:
                     yield earlier, later
-                elif verdict is None:
+                elif verdict is None and left:
+                    left -= 1
                     open_.append((earlier, later))
             if len(open_) >= 16 * _BATCH:  # many at once, so that batches have equal lengths
                 yield from self._aligned(open_)
@@ -249,7 +252,7 @@ class Sketches:
 
 
 def _candidates(index: NDArray[np.uint64], mine: Hashes, later: int) -> list[int]:
-    """The tunes before `later` that share enough of its hashes to be worth comparing."""
+    """The tunes before `later` that share enough of its hashes, those with most first."""
     first = mine.astype(np.uint64) << np.uint64(32)
     start = np.searchsorted(index, first)
     stop = np.searchsorted(index, first | np.uint64(later))
@@ -262,7 +265,9 @@ def _candidates(index: NDArray[np.uint64], mine: Hashes, later: int) -> list[int
     offsets = np.repeat(stop - np.cumsum(sizes), sizes) + np.arange(total)
     tunes = (index[offsets] & np.uint64(0xFFFFFFFF)).astype(np.int64)
     found, counts = np.unique(tunes, return_counts=True)
-    return [int(t) for t in found[counts >= min(_SEEN_TOGETHER, len(mine))]]
+    enough = counts >= min(_SEEN_TOGETHER, len(mine))
+    found, counts = found[enough], counts[enough]
+    return [int(t) for t in found[np.argsort(-counts, kind="stable")]]
 
 
 class Groups:
