@@ -6,11 +6,12 @@ import random
 import mido
 import pytest
 
-from test_midi import built, notes, plain
+from test_midi import built, meta, notes, plain
 from tunesmith import formats
 from tunesmith.errors import InputError, UsageError
 from tunesmith.formats import midi, tracks
 from tunesmith.formats.tracks import Part, asked_track, melody_rank
+from tunesmith.melody import Melody, Note
 
 
 def chords(bars, root=48):
@@ -71,7 +72,7 @@ def test_a_track_by_number_or_name(track):
     reading = scan(THREE, track)
     assert plain(reading.melody) == shifted(song(), 0)
     assert reading.remarks["notes of other tracks left out"] == 8 * 12 + 8 * 16
-    assert "track 2 'Lead Vocals'" in reading.details[0]
+    assert reading.details[0].startswith("of 3 tracks taken: 2 'Lead Vocals' ")
 
 
 @pytest.mark.parametrize(
@@ -230,3 +231,91 @@ def test_skyline_against_a_scan_of_every_tick():
                 expected.append((onset, top))
         first = expected[0][0] // 1920 * 1920  # empty bars at the start go
         assert [(o + first, p) for o, _, p in found] == expected
+
+
+# -- played, not notated -------------------------------------------------------------
+
+
+def tune(bars=16):
+    """Notated quarters, eighths, dotted, sixteenths and triplets: (onset, end, pitch)."""
+    patterns = ((480, 480, 240, 240, 480), (720, 240, 960), (160, 160, 160, 480, 480, 480),
+                (480, 240, 120, 120, 480, 480))  # fmt: skip
+    rng, at, line = random.Random(2), 0, []
+    for bar in range(bars):
+        for length in patterns[rng.randrange(4) if bar else 0]:
+            line.append((at, at + length, rng.randrange(60, 76)))
+            at += length
+    return line
+
+
+def played(line, jitter, quarter_s=0.5, drift=0.0, seed=1):
+    """As recorded in a file of 120 quarters a minute; ends come a little early."""
+    rng = random.Random(seed)
+    ticks = 960 * quarter_s / 480
+
+    def at(tick):
+        return tick * ticks * (1 + drift * tick / 480 / 100) + 960 * rng.gauss(0, jitter)
+
+    moved = [(max(0, round(at(a))), round(at(b)) - 20, p) for a, b, p in line]
+    return built([meta(0, "set_tempo", tempo=500_000), *notes(*moved)])
+
+
+def exact(melody, line):
+    got = {(o - melody.notes[0].onset, p) for o, _, p in plain(melody)}
+    return sum((a, p) in got for a, _, p in line) / len(line)
+
+
+@pytest.mark.parametrize("jitter, least", [(0.005, 1.0), (0.015, 0.97), (0.03, 0.85)])
+def test_played_to_the_click_goes_to_the_files_beats(jitter, least):
+    reading = scan(played(tune(), jitter))
+    assert exact(reading.melody, tune()) >= least
+    assert reading.remarks["notes moved to the beat"] == len(tune())
+    assert "tempo and beats estimated" not in reading.remarks
+    assert reading.melody.tempo == 120
+    assert "its own beats" in reading.details[0] and "at most" in reading.details[0]
+
+
+def test_played_lengths_come_back():
+    melody = scan(played(tune(), 0.005)).melody
+    assert plain(melody) == [(a, b - a, p) for a, b, p in tune()]
+
+
+@pytest.mark.parametrize("bpm", [97, 84, 133])
+def test_played_without_the_click_the_tempo_is_found(bpm):
+    reading = scan(played(tune(), 0.01, 60 / bpm))
+    assert reading.melody.tempo == pytest.approx(bpm, rel=0.005)
+    assert exact(reading.melody, tune()) >= 0.97
+    assert reading.remarks["tempo and beats estimated"] == 1
+
+
+def test_how_far_notes_moved_is_right():
+    late = [(a + 24 * (i % 2), b, p) for i, (a, b, p) in enumerate(tune())]
+    (detail,) = scan(built([meta(0, "set_tempo", tempo=500_000), *notes(*late)])).details
+    assert detail.endswith("25 ms at most") and "by 12 ms on average" in detail
+
+
+def test_what_keeps_to_no_beat_is_refused():
+    rng = random.Random(4)
+    at, line = 0, []
+    for _ in range(80):
+        length = rng.randrange(25, 160)
+        line.append((at, at + length, 60))
+        at += length
+    with pytest.raises(InputError, match=r"without a beat that could be found.* ms") as e:
+        scan(built(notes(*line)))
+    assert "quantise" in e.value.remedy
+
+
+def test_notated_files_and_our_own_are_never_touched():
+    fives = [(t * 96, t * 96 + 96, 60 + t % 5) for t in range(10)]
+    line = [*fives, *((a + 960, b + 960, p) for a, b, p in tune())]
+    assert plain(scan(built(notes(*line))).melody) == [(a, b - a, p) for a, b, p in line]
+    ours = Melody(tuple(Note(a * 7, b - a, p) for a, b, p in tune()))
+    assert scan(midi.dumps([ours])).melody == ours
+
+
+def test_too_few_notes_are_left_as_they_are():
+    line = [(i * 487, i * 487 + 400, 60) for i in range(11)]
+    reading = scan(built(notes(*line)))
+    assert [n.onset for n in reading.melody.notes] == [a for a, _, _ in line]
+    assert not reading.details

@@ -4,7 +4,8 @@ Reading: ticks become 480 a quarter. Notes of any track and channel count as lon
 they do not sound together; channel 10 (drums) is left out. An overlap of at most a
 thirty-second or a quarter of the shorter note, and never more than half of it, is
 legato and ends at the next onset; more is polyphony, of which one track is chosen or
-the highest notes are taken (see `midi_notes` and `tracks`). A note that nothing
+the highest notes are taken (see `midi_notes` and `tracks`). Notes that were played
+are moved to the beat (see `midi_beat`). A note that nothing
 ends lasts to the next onset, the last one to the end of its track. Notes that a
 notation program shortened get their written lengths back (see `midi_gate`). A metre
 that changes inside a bar ends that bar there. A single short first bar is the pickup.
@@ -71,7 +72,8 @@ def _melody(
 ) -> tuple[Melody, tuple[str, ...]]:
     remarks.update(file.remarks)
     metas = _Metas(file, remarks)
-    found = voice(file, remarks, exact=metas.mark is not None, track=track)
+    said = metas.tempo(0, Counter())
+    found = voice(file, remarks, exact=metas.mark is not None, track=track, tempo=said)
     notes = found.notes
     duration = notes[-1].end
     if metas.mark is not None:
@@ -82,7 +84,11 @@ def _melody(
             f"{LONGEST // TICKS_PER_QUARTER} are read",
             remedy="cut it into tunes",
         )
-    meters, pickup = lay_bars(metas.meters(), duration, remarks)
+    said_meters = metas.meters()
+    if found.tempo and len(said_meters) > 1:  # they stand at other beats than those found
+        remarks["metre changes of a played file left out"] += len(said_meters) - 1
+        del said_meters[1:]
+    meters, pickup = lay_bars(said_meters, duration, remarks)
     first = notes[0].onset
     melody = Melody(
         notes=notes,
@@ -91,7 +97,7 @@ def _melody(
         duration=duration,
         key=metas.key(first),
         key_is_estimated=(metas.mark or {}).get("key", "").endswith("(estimated)"),
-        tempo=metas.tempo(first),
+        tempo=found.tempo or metas.tempo(first, remarks),
         title=metas.title(found.others),
         origin=where,
     )
@@ -176,13 +182,13 @@ class _Metas:
             return None
         return Key.from_signature(sharps, "minor" if is_minor else "major")
 
-    def tempo(self, first: int) -> float | None:
+    def tempo(self, first: int, remarks: Counter[str]) -> float | None:
         """Quarters a minute at the tick of the first note; None where nothing is said."""
         tempos: list[tuple[int, float]] = []
         for tick, data in self._sorted(_TEMPO, 3):
             microseconds = int.from_bytes(data[:3])
             if not microseconds or not _SLOWEST <= 60_000_000 / microseconds <= _FASTEST:
-                self._remarks["tempos without sense ignored"] += 1
+                remarks["tempos without sense ignored"] += 1
             else:
                 tempos.append((tick, _quarters_a_minute(microseconds)))
         if not tempos:
@@ -190,7 +196,7 @@ class _Metas:
         holds = [t for t in tempos if t[0] <= first] or tempos[:1]
         changes = len({t[1] for t in tempos} - {holds[-1][1]})
         if changes:
-            self._remarks["tempo changes left out"] += changes
+            remarks["tempo changes left out"] += changes
         is_unknown = self.mark is not None and self.mark.get("tempo") == "unknown"
         return None if is_unknown and holds[-1][1] == 120 else holds[-1][1]
 

@@ -8,12 +8,13 @@ sound together the highest; or the highest of all tracks, the skyline.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from tunesmith.errors import InputError
+from tunesmith.formats.midi_beat import is_played, on_the_beat
 from tunesmith.formats.midi_file import MidiFile, Track
 from tunesmith.formats.midi_gate import without_gate
 from tunesmith.formats.tracks import AUTO, SKYLINE, Part, is_legato, pick
@@ -21,6 +22,7 @@ from tunesmith.melody import TICKS_PER_QUARTER, Note
 
 _DRUMS = 9  # the tenth channel, counted from 0
 _TRACK_NAME = 0x03
+_SLIPS = 0.05
 _ALL_HIGHEST = "the highest notes of all tracks taken"
 
 
@@ -47,15 +49,25 @@ class Voice:
         notes: by onset, not overlapping.
         details: which track was taken, in words; () where all are one voice.
         others: the names of the tracks that were not taken.
+        tempo: quarters a minute of estimated beats, from tick 0 on; None where the
+            file's own hold.
     """
 
     notes: tuple[Note, ...]
     details: tuple[str, ...] = ()
     others: frozenset[str] = frozenset()
+    tempo: float | None = None
 
 
-def voice(file: MidiFile, remarks: Counter[str], *, exact: bool, track: str = AUTO) -> Voice:
-    """The one voice of a file.
+def voice(
+    file: MidiFile,
+    remarks: Counter[str],
+    *,
+    exact: bool,
+    track: str = AUTO,
+    tempo: float | None = None,
+) -> Voice:
+    """The one voice of a file; if it was played, moved to the beat (see `midi_beat`).
 
     Args:
         file: its tracks and resolution.
@@ -63,6 +75,7 @@ def voice(file: MidiFile, remarks: Counter[str], *, exact: bool, track: str = AU
         exact: whether its lengths are meant to the tick; else those that a notation
             program shortened are made whole again.
         track: 'auto', 'skyline', a number as listed, or a piece of a name.
+        tempo: the quarters a minute that the file says.
 
     Raises:
         InputError: if it has no notes, or several sound together and none of its
@@ -78,24 +91,29 @@ def voice(file: MidiFile, remarks: Counter[str], *, exact: bool, track: str = AU
     everything = [sound for _, sounds in groups for sound in sounds]
     if track in (AUTO, SKYLINE):
         tried = Counter[str]()
-        notes = _notes(everything, file, tried, exact=exact)
-        line = _one_voice(notes, tried)
-        if line or track == SKYLINE:
+        ended = _ended(everything, tried)
+        if track == SKYLINE or _is_one_voice(ended, file.resolution, exact=exact):
             remarks.update(tried)
-            return Voice(line) if line else Voice(skyline(notes, remarks), (_ALL_HIGHEST,))
+            found = _on_grid(ended, file.resolution, remarks, exact=exact, tempo=tempo)
+            line = _one_voice(found.notes, remarks)
+            details = (*[_ALL_HIGHEST] * (track == SKYLINE and not line), *found.details)
+            return replace(found, notes=line or skyline(found.notes, remarks), details=details)
     parts = [
         Part(number, name, _ended(sounds, Counter()), file.resolution)
         for number, (name, sounds) in enumerate(groups, 1)
     ]
     part = pick(parts, track)
-    notes = _notes(groups[part.number - 1][1], file, remarks, exact=exact)
+    ended = _ended(groups[part.number - 1][1], remarks)
+    found = _on_grid(ended, file.resolution, remarks, exact=exact, tempo=tempo)
+    notes = _one_voice(found.notes, remarks) or skyline(found.notes, remarks)
     if len(parts) == 1:
-        return Voice(_one_voice(notes, remarks) or skyline(notes, remarks))
+        return replace(found, notes=notes)
     remarks["notes of other tracks left out"] += len(everything) - len(part.sounds)
-    return Voice(
-        _one_voice(notes, remarks) or skyline(notes, remarks),
-        (f"track {part} taken of {len(parts)}",),
-        frozenset(p.name for p in parts) - {part.name},
+    return replace(
+        found,
+        notes=notes,
+        details=(f"of {len(parts)} tracks taken: {part}", *found.details),
+        others=frozenset(p.name for p in parts) - {part.name},
     )
 
 
@@ -130,16 +148,38 @@ def decoded(data: bytes) -> str:
         return data.decode("latin-1")
 
 
-def _notes(
-    sounds: list[_Sound], file: MidiFile, remarks: Counter[str], *, exact: bool
-) -> list[Note]:
-    """The notes of some tracks in our ticks, by onset and pitch; they may sound together."""
-    ended = _ended(sounds, remarks)
-    written = ended if exact else without_gate(ended, file.resolution, remarks)
-    notes = _in_ticks(written, file.resolution, remarks)
+def _is_one_voice(sounds: list[tuple[int, int, int]], resolution: int, *, exact: bool) -> bool:
+    """Whether the notes of all tracks, as they are to be read, make one voice.
+
+    In a played file a slip between two notes may be larger, if there are few.
+    """
+    if not exact and is_played(sounds, resolution):
+        return Part(1, "", sounds, resolution).overlap <= _SLIPS
+    written = sounds if exact else without_gate(sounds, resolution, Counter())
+    notes = _in_ticks(written, resolution, Counter())
+    return not notes or bool(_one_voice(_without_duplicates(notes, Counter()), Counter()))
+
+
+def _on_grid(
+    sounds: list[tuple[int, int, int]],
+    resolution: int,
+    remarks: Counter[str],
+    *,
+    exact: bool,
+    tempo: float | None,
+) -> Voice:
+    """Notes in our ticks, by onset and pitch; those that sound together are still there."""
+    beaten = None
+    if not exact and is_played(sounds, resolution):
+        beaten = on_the_beat(sounds, resolution, tempo, remarks)
+        sounds, resolution = beaten.sounds, TICKS_PER_QUARTER
+    elif not exact:
+        sounds = without_gate(sounds, resolution, remarks)
+    notes = _in_ticks(sounds, resolution, remarks)
     if not notes:
         raise InputError("none of its notes has a length", remedy="export the file again")
-    return _without_duplicates(notes, remarks)
+    apart = tuple(_without_duplicates(notes, remarks))
+    return Voice(apart, (beaten.detail,), tempo=beaten.tempo) if beaten else Voice(apart)
 
 
 def _paired(track: Track, remarks: Counter[str]) -> Iterator[_Sound]:
@@ -223,7 +263,7 @@ def _without_duplicates(notes: list[Note], remarks: Counter[str]) -> list[Note]:
     return [kept[place] for place in sorted(kept)]
 
 
-def _one_voice(notes: list[Note], remarks: Counter[str]) -> tuple[Note, ...]:
+def _one_voice(notes: Sequence[Note], remarks: Counter[str]) -> tuple[Note, ...]:
     """The notes with slight overlaps cut; () if others sound together."""
     voice: list[Note] = []
     for note, following in pairwise(notes):
@@ -241,7 +281,7 @@ def _is_legato(note: Note, following: Note) -> bool:
     return is_legato(overlap, note.duration, following.duration, TICKS_PER_QUARTER)
 
 
-def skyline(notes: list[Note], remarks: Counter[str]) -> tuple[Note, ...]:
+def skyline(notes: Sequence[Note], remarks: Counter[str]) -> tuple[Note, ...]:
     """The highest sounding note at each onset; after Uitdenbogerd and Zobel (1998).
 
     A note that begins below one that sounds on is left out; one above which another
