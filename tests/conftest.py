@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from hypothesis import settings
 
-EXAMPLES = sorted((Path(__file__).parent.parent / "src/tunesmith/corpus/examples").glob("*.abc"))
+# The same examples on every machine, however slow it is.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")
