@@ -239,8 +239,7 @@ class NotesGrammar(Grammar):
         return [
             t
             for t in tokens
-            if t == UNKNOWN
-            or abs(Key.from_pitch_class(t - KEY0, mode).sharps) <= MOST_ACCIDENTALS
+            if t == UNKNOWN or abs(Key.from_pitch_class(t - KEY0, mode).sharps) <= MOST_ACCIDENTALS
         ]
 
     def _low(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
