@@ -28,7 +28,7 @@ from tunesmith.keyfinding import KEY_MODES, estimate_key, key_evidence
 from tunesmith.melody import Key, Melody
 
 FOLK = ("oneills1850", "airdsAirs", "ryansMammoth")
-CUTS = (8, 4)  # the tables are also fitted on so many first bars, to serve short tunes
+CUTS = (8,)  # the tables are also fitted on so many first bars, to serve short tunes
 RIDGE = 0.2  # a tune's weight: for each tune with its cuts, this much of |w|²/2 in all
 
 # Major and minor profiles, from the tonic up.
@@ -142,7 +142,11 @@ def print_tables(training: list[Melody]) -> None:
     for i, name in enumerate(("LAST", "FIRST", "DOWNBEAT")):
         print(f"{name} = {row(w[36 + 12 * i : 48 + 12 * i])}")
     modes = w[72:] - w[72]
-    print("MODE = {" + ", ".join(f'"{m}": {v:.1f}' for m, v in zip(KEY_MODES, modes, strict=True)) + "}")
+    print(
+        "MODE = {"
+        + ", ".join(f'"{m}": {v:.1f}' for m, v in zip(KEY_MODES, modes, strict=True))
+        + "}"
+    )
 
 
 # -- measuring -----------------------------------------------------------------
