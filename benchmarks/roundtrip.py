@@ -26,6 +26,7 @@ import tempfile
 import time
 import warnings
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import mido
@@ -187,8 +188,8 @@ def scan_bytes(data: bytes, ending: str) -> Melody:
 
 
 def independent(melodies: list[Melody], sample: int, rng: random.Random) -> None:
-    chosen = rng.sample(melodies, min(sample, len(melodies)))
-    chosen = [m for m in chosen if not lay_out(m).unspellable]
+    shuffled = (m for m in rng.sample(melodies, len(melodies)) if not lay_out(m).unspellable)
+    chosen = list(islice(shuffled, sample))
     agree, warned = collections.Counter(), 0
     different: dict[str, list[str]] = collections.defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
