@@ -152,6 +152,12 @@ def test_any_notes_have_a_meter(events):
     Melody(tuple(notes), (estimate.meter,), estimate.pickup if estimate.pickup < onset else 0)
 
 
+def test_a_long_silence_costs_nothing():
+    notes = tune(WALTZ).notes
+    far = tuple(replace(n, onset=n.onset + 10**12) for n in notes)
+    assert str(estimate_meter(notes + far).meter) in map(str, METERS)
+
+
 def test_no_notes_are_refused():
     with pytest.raises(InputError, match="no notes"):
         estimate_meter(())

@@ -145,15 +145,15 @@ def meter_features(notes: Sequence[Note], meter: Meter, pickup: int) -> list[flo
     sounding = sum(times)
     last = [0.0] * LEVELS
     last[_level((notes[-1].onset - pickup) % bar, meter)] = 1.0
-    first_bar, last_bar = (notes[0].onset - pickup) // bar, (notes[-1].onset - pickup) // bar
-    bars = range(max(0, first_bar), last_bar + 1)
-    count = max(1, len(bars))
-    empty = sum(1 for b in bars if 0 not in rhythms.get(b, ())) / count
-    again = [sum(1 for b in bars if rhythms.get(b) == rhythms.get(b - k, 0)) for k in (1, 2, 4)]
+    # Only bars with notes are walked through: a file may hold a silence of a million bars.
+    bars = [b for b in rhythms if b >= 0]
+    count = max(1, max(rhythms) + 1 - max(0, min(rhythms)))
+    empty = 1 - sum(1 for b in bars if rhythms[b][0] == 0) / count
+    again = [sum(1 for b in bars if rhythms[b] == rhythms.get(b - k)) for k in (1, 2, 4)]
     seen: set[tuple[int, ...]] = set()
     repeated = 0
     for b in bars:
-        tune = tuple(melodies.get(b, ()))
+        tune = tuple(melodies[b])
         repeated += tune in seen
         seen.add(tune)
     rest = (notes[-1].end - pickup) % bar
