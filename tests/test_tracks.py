@@ -8,6 +8,7 @@ import pytest
 
 from test_midi import built, meta, notes, plain
 from tunesmith import formats
+from tunesmith.corpus import prepare
 from tunesmith.errors import InputError, UsageError
 from tunesmith.formats import midi, tracks
 from tunesmith.formats.tracks import Part, asked_track, melody_rank
@@ -105,6 +106,18 @@ def test_the_front_door_passes_the_track_on(tmp_path):
     assert formats.scan(other, track="skyline")
     with pytest.raises(InputError, match="no tracks to choose"):
         formats.scan(other, track=1)
+
+
+def test_prepare_records_the_track_and_reads_again_when_it_changes(tmp_path):
+    folder = tmp_path / "midi"
+    folder.mkdir()
+    (folder / "a.mid").write_bytes(THREE)
+    for track, changed in (("auto", True), ("auto", False), ("right", True)):
+        prepared = prepare([folder], tmp_path / "corpus", track=track, workers=1)
+        assert prepared.changed == changed
+        assert prepared.corpus.manifest["settings"]["track"] == track
+    (tune,) = prepared.corpus.tunes()
+    assert tune.melody.pitches[:4] == (60, 67, 76, 84)
 
 
 # -- by name -----------------------------------------------------------------------

@@ -92,13 +92,17 @@ def prepare(
     licence: Annotated[
         str | None, typer.Option(metavar="TEXT", help="The licence of the files and folders.")
     ] = None,
+    track: Track = "auto",
 ) -> None:
     """Read tunes, group near-duplicates, split them, and say what was left out and why."""
     from tunesmith.api.preparing import corpus_table
     from tunesmith.api.preparing import prepare as run
 
     with _progress("reading") as told:
-        prepared = run(sources, out, accept_licence=accept_licence, licence=licence, progress=told)
+        prepared = run(
+            sources, out, accept_licence=accept_licence, licence=licence, track=track,
+            progress=told,
+        )  # fmt: skip
     if not prepared.changed:
         print(f"{out}: nothing has changed")
     print(corpus_table(prepared.corpus.manifest))

@@ -25,6 +25,7 @@ def prepare(
     *,
     accept_licence: bool = False,
     licence: str | None = None,
+    track: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
     """Make a corpus, or bring it up to date; see `tunesmith.corpus.prepare`.
@@ -37,6 +38,7 @@ def prepare(
         accept_licence=accept_licence,
         licence=licence,
         measure=token_counts,
+        track=track,
         progress=progress,
     )
 

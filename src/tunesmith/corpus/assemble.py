@@ -114,7 +114,9 @@ class Build:
         Raises:
             InputError: if there is no tune in all.
         """
-        ingest = Ingest(self.sources, self.folder, measure, progress, workers)
+        ingest = Ingest(
+            self.sources, self.folder, measure, progress, workers, track=self.settings["track"]
+        )
         keys, placement = self._place(ingest)
         if not len(keys):
             raise self._no_tunes(ingest)

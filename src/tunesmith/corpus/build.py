@@ -22,6 +22,7 @@ from tunesmith.corpus.store import FILES, MANIFEST, Corpus, recover, swap_place
 from tunesmith.corpus.worker import Measure
 from tunesmith.errors import InputError, OutputError
 from tunesmith.files import output_errors
+from tunesmith.formats import asked_track
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ def prepare(
     accept_licence: bool = False,
     shares: Sequence[float] = SHARES,
     measure: Measure | None = None,
+    track: str = "auto",
     progress: Progress | None = None,
     workers: int | None = None,
     force: bool = False,
@@ -64,6 +66,7 @@ def prepare(
         measure: a function of an importable module, from a melody to counts, which
             are summed for each source (e.g. notes that the grid of the tokens moves).
             A tune for which it raises is rejected with that reason.
+        track: which voice of polyphonic files, as in `tunesmith.formats.scan`.
         progress: called with files read and files in all.
         workers: processes that read; None for one a core, at most 3. The corpus does
             not depend on it.
@@ -83,6 +86,7 @@ def prepare(
     settings = {
         "shares": list(shares),
         "measure": measure_place(measure),
+        "track": asked_track(track),
         "made_by": __version__,
     }
     found = find_sources(sources, licence=licence, accept_licence=accept_licence, exclude=out)

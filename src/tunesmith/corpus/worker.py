@@ -35,7 +35,8 @@ READER_FAILED = "reader failed"
 def work() -> None:
     """Read files until the standard input ends.
 
-    The first line names the spool file and, if any, the function that measures.
+    The first line names the spool file, the track to take and, if any, the function
+    that measures.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -47,7 +48,7 @@ def work() -> None:
         for line in sys.stdin:
             job = json.loads(line)
             start = spool.tell()
-            records = read_file(job["path"], job["display"], measure)
+            records = read_file(job["path"], job["display"], measure, setup["track"])
             try:
                 _write_all(spool, records)
             except OSError as e:  # a file that cannot be read never gets here
@@ -76,13 +77,16 @@ def find_measure(place: list[str]) -> Measure:
     return measure
 
 
-def read_file(path: str, display: str, measure: Measure | None) -> Iterator[bytes]:
+def read_file(
+    path: str, display: str, measure: Measure | None, track: str = "auto"
+) -> Iterator[bytes]:
     """The records of a file; no trouble with it is ever an exception.
 
     Args:
         path: where to open it.
         display: how to call it.
         measure: gives the counts to be summed, as in `prepare`.
+        track: as in `prepare`.
     """
     remarks: Counter[str] = Counter()
     state: dict[str, Any] = {}
@@ -91,7 +95,7 @@ def read_file(path: str, display: str, measure: Measure | None) -> Iterator[byte
         state = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
         with Path(path).open("rb") as file:
             state["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
-        for number, reading in enumerate(_scan(path), 1):
+        for number, reading in enumerate(_scan(path, track), 1):
             remarks.update(reading.remarks)
             yield _record(reading, number, path, display, measure)
     except Exception as e:  # the whole file, or what is left of it
@@ -99,8 +103,8 @@ def read_file(path: str, display: str, measure: Measure | None) -> Iterator[byte
     yield _line({"file": state, "remarks": dict(remarks)})
 
 
-def _scan(path: str) -> Iterable[Reading]:
-    return formats.scan(path)
+def _scan(path: str, track: str) -> Iterable[Reading]:
+    return formats.scan(path, track)
 
 
 def _record(

@@ -20,7 +20,7 @@ from tunesmith.formats.reading import Reading
 from tunesmith.formats.tracks import AUTO, SKYLINE, asked_track
 from tunesmith.melody import Melody
 
-__all__ = ["FORMATS", "NAMES", "Reading", "dumps", "read", "scan", "write"]
+__all__ = ["FORMATS", "NAMES", "Reading", "asked_track", "dumps", "read", "scan", "write"]
 
 FORMATS = {
     ".mid": "mid",
