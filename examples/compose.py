@@ -1,6 +1,6 @@
 """Compose eight bars in D dorian with a trained model and write them for a DAW.
 
-    python examples/compose.py RUN OUT
+python examples/compose.py RUN OUT
 """
 
 import sys

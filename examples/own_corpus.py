@@ -1,6 +1,6 @@
 """Prepare a corpus of your own files, train on it, and look at the records.
 
-    python examples/own_corpus.py FOLDER OUT [STEPS]
+python examples/own_corpus.py FOLDER OUT [STEPS]
 """
 
 import sys
