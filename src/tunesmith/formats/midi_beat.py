@@ -88,7 +88,12 @@ def is_played(sounds: Sounds, resolution: int) -> bool:
 
 
 def on_the_beat(
-    sounds: Sounds, resolution: int, tempo: float | None, remarks: Counter[str]
+    sounds: Sounds,
+    resolution: int,
+    tempo: float | None,
+    remarks: Counter[str],
+    *,
+    is_one_voice: bool = True,
 ) -> Beaten:
     """Played notes moved to the beat.
 
@@ -97,12 +102,15 @@ def on_the_beat(
         resolution: its ticks a quarter.
         tempo: what the file says in quarters a minute; 120 for None, as the standard has it.
         remarks: counts the notes moved.
+        is_one_voice: whether overlaps are slips; else notes struck nearly together
+            are a chord, and each lasts as long as it was held.
 
     Raises:
         InputError: if no beat was found to which the onsets keep, or it lasts too long.
     """
     quarter_s = 60 / (tempo or 120.0)
-    heads = _chord_heads(sounds, resolution * _TOGETHER_S / quarter_s)
+    near = 0.0 if is_one_voice else resolution * _TOGETHER_S / quarter_s
+    heads = _chord_heads(sounds, near)
     onsets = np.array([h / resolution for h in dict.fromkeys(heads)])  # quarters of the file
     keeps = follows(onsets)
     if keeps:
@@ -126,12 +134,11 @@ def on_the_beat(
         )
     to = dict(zip(dict.fromkeys(heads), snapped, strict=True))
     starts = [to[h] for h in heads]
-    ends = np.array([end / resolution for _, end, _ in sounds])
-    finish = _ends(
-        starts,
-        places_of(ends, beats),
-        places_of(np.array([s[0] for s in sounds]) / resolution, beats),
+    at, lasted = (
+        _places_of(np.array(times) / resolution, beats)
+        for times in ([s[0] for s in sounds], [s[1] for s in sounds])
     )
+    finish = _ends(starts, lasted - at, is_one_voice=is_one_voice)
     unit = TICKS_PER_QUARTER // _STEPS
     beaten = sorted(
         (a * unit, b * unit, pitch)
@@ -148,7 +155,7 @@ def on_the_beat(
     return Beaten(beaten, None if beats is None else round(60 / period_s, 1), detail)
 
 
-def places_of(times: Floats, beats: Floats | None) -> Floats:
+def _places_of(times: Floats, beats: Floats | None) -> Floats:
     """Times in quarters of the file as beats; the same where the file's own hold."""
     return times if beats is None else _on_beats(times, beats)
 
@@ -318,19 +325,23 @@ def _cost(inside: Sequence[float], way: Sequence[int], stray: float) -> float:
     return far + sum(_PLACE_COST.get(g, _FINE_COST) for g in way)
 
 
-def _ends(starts: Sequence[int], ends: Floats, onsets: Floats) -> list[int]:
-    """Where notes end, in 24ths: at the next onset if they fill most of the time to it."""
+def _ends(starts: Sequence[int], lengths: Floats, *, is_one_voice: bool) -> list[int]:
+    """Where notes end, in 24ths: at the next onset if they fill most of the time to it.
+
+    Args:
+        starts: where they begin, in 24ths.
+        lengths: in beats, as played.
+        is_one_voice: whether none lasts beyond the next onset.
+    """
     later = sorted(set(starts))
-    done = []
-    for start, end, onset in zip(starts, ends, onsets, strict=True):
+    ends: list[int] = []
+    for start, length in zip(starts, lengths * _STEPS, strict=True):
+        near = min((6 * round(length / 6), 8 * round(length / 8)), key=lambda g: abs(g - length))
+        end = start + max(near, 3)
         i = bisect_right(later, start)
-        following = later[i] if i < len(later) else None
-        moved = start / _STEPS + float(end - onset)  # the length as played, from the new onset
-        if following is not None:
-            filled = (moved * _STEPS - start) / (following - start)
-            if filled >= 0.75 and moved <= following / _STEPS + 0.15:
-                done.append(following)
-                continue
-        near = min((6 * round(moved * 4), 8 * round(moved * 3)), key=lambda g: abs(g - 24 * moved))
-        done.append(max(near, start + 3))
-    return done
+        if i < len(later):
+            gap = later[i] - start
+            if 0.75 * gap <= length <= gap + 0.15 * _STEPS or (is_one_voice and end > start + gap):
+                end = start + gap
+        ends.append(end)
+    return ends

@@ -171,7 +171,8 @@ def _on_grid(
     """Notes in our ticks, by onset and pitch; those that sound together are still there."""
     beaten = None
     if not exact and is_played(sounds, resolution):
-        beaten = on_the_beat(sounds, resolution, tempo, remarks)
+        alone = Part(1, "", sounds, resolution).overlap <= _SLIPS
+        beaten = on_the_beat(sounds, resolution, tempo, remarks, is_one_voice=alone)
         sounds, resolution = beaten.sounds, TICKS_PER_QUARTER
     elif not exact:
         sounds = without_gate(sounds, resolution, remarks)
