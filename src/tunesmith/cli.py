@@ -220,6 +220,7 @@ def convert(
     """Turn a file into another format, or into a score (.svg, .png) or sound (.wav)."""
     from tunesmith import formats
     from tunesmith.api.writing import write
+    from tunesmith.keyfinding import with_estimates
 
     readings = formats.scan(source, track)
     melodies = [r.melody for r in readings if r.melody]
@@ -232,7 +233,10 @@ def convert(
         print(f"{source}: {remark}: {count}", file=sys.stderr)
     if not melodies:
         raise errors[0] if errors else UsageError("there is no tune in it", where=str(source))
-    write(melodies, target, force=force)
+    keyed = [with_estimates(m) for m in melodies]
+    if estimated := sum(a is not b for a, b in zip(keyed, melodies, strict=True)):
+        print(f"{source}: key not named, estimated: {estimated}", file=sys.stderr)
+    write(keyed, target, force=force)
     print(f"{len(melodies)} {'tune' if len(melodies) == 1 else 'tunes'} in {target}")
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from tunesmith.decoding import Generated, Sampling, generate_ids
 from tunesmith.errors import InputError, TunesmithError, UsageError
+from tunesmith.keyfinding import with_estimates
 from tunesmith.melody import MODES, Key, Melody, Meter, pitch_class
 from tunesmith.model.checkpoint import Checkpoint, load_checkpoint
 from tunesmith.model.inference import Network
@@ -201,7 +202,7 @@ def _tune(
     """A generated sequence as a melody with its receipt."""
     vocabulary = model.vocabulary
     melody = replace(
-        vocabulary.decode(made.ids),
+        with_estimates(vocabulary.decode(made.ids)),
         tempo=tempo,
         title=f"Tune {origin['seed']}-{origin['index'] + 1}",
     )

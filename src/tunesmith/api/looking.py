@@ -10,6 +10,7 @@ from tunesmith import formats
 from tunesmith.api.preparing import corpus_table
 from tunesmith.corpus import Corpus
 from tunesmith.errors import InputError
+from tunesmith.keyfinding import with_estimates
 from tunesmith.melody import Melody
 from tunesmith.model.checkpoint import load_checkpoint
 from tunesmith.theory import octave_of, spell
@@ -43,7 +44,7 @@ def _describe_file(path: Path, track: str) -> str:
     readings = formats.scan(path, track)
     melodies = [r.melody for r in readings if r.melody]
     lines = [f"{path}: {len(melodies)} {'tune' if len(melodies) == 1 else 'tunes'}"]
-    lines += [melody_line(m) for m in melodies[:LISTED]]
+    lines += [melody_line(with_estimates(m)) for m in melodies[:LISTED]]
     if len(melodies) > LISTED:
         lines.append(f"  … and {len(melodies) - LISTED} more")
     errors = [r.error for r in readings if r.error]

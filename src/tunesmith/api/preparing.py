@@ -14,9 +14,11 @@ from tunesmith import corpus as corpora
 from tunesmith.corpus import Corpus, Prepared
 from tunesmith.errors import InputError
 from tunesmith.files import write_atomically
+from tunesmith.keyfinding import with_estimates
 from tunesmith.tokens import Vocabulary
 from tunesmith.tokens.base import Ids
 from tunesmith.tokens.notes import token_counts
+from tunesmith.tokens.table import TABLE_VERSION
 
 
 def prepare(
@@ -113,7 +115,7 @@ def tokenised(corpus: Corpus, vocabulary: Vocabulary, side: str, context: int) -
         InputError: if the corpus is damaged.
         OutputError: if the corpus's folder cannot be written.
     """
-    stem = f"{vocabulary.kind}-{side}-{context}"
+    stem = f"{vocabulary.kind}{TABLE_VERSION}-{side}-{context}"
     ids_path = corpus.cache_path(f"{stem}.npy")
     offsets_path = corpus.cache_path(f"{stem}-offsets.npy")
     counts_path = corpus.cache_path(f"{stem}.json")
@@ -128,7 +130,8 @@ def tokenised(corpus: Corpus, vocabulary: Vocabulary, side: str, context: int) -
             seen.add(tune.key)
             style = Path(tune.source).stem or tune.source
             try:
-                whole = vocabulary.encode(tune.melody, style).ids
+                # Pitches are told from the tonic: where no key is named, a likely one will do.
+                whole = vocabulary.encode(with_estimates(tune.melody), style).ids
             except InputError:
                 counts["no tokens"] += 1
                 continue

@@ -12,6 +12,9 @@ from tunesmith.tokens.base import Ids
 STEPS_PER_QUARTER = 24
 TICKS_PER_STEP = TICKS_PER_QUARTER // STEPS_PER_QUARTER
 
+TABLE_VERSION = 2
+"""Goes up whenever the same tune would give other ids, so that kept ids are made anew."""
+
 SPECIALS = ("bos", "end", "?", "gap", "fill", "pickup", "rest", "tie")
 BOS, END, UNKNOWN, GAP, FILL, PICKUP, REST, TIE = range(len(SPECIALS))
 STYLE_SLOTS = 16
