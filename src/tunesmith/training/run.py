@@ -96,6 +96,9 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
             for draft in path.glob(".*.draft.*"):  # a save that was killed
                 shutil.rmtree(draft)
+            for name in (PLAN, METRICS):
+                for draft in path.glob(f".{name}.*"):
+                    draft.unlink()
 
     def _clear(self) -> None:
         """Delete a former run, the plan last: until then it can still be resumed."""
