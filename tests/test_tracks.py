@@ -10,7 +10,7 @@ from test_midi import built, meta, notes, plain
 from tunesmith import formats
 from tunesmith.corpus import prepare
 from tunesmith.errors import InputError, UsageError
-from tunesmith.formats import midi, tracks
+from tunesmith.formats import midi, musicxml, tracks
 from tunesmith.formats.tracks import Part, asked_track, melody_rank
 from tunesmith.melody import Melody, Note
 
@@ -200,6 +200,57 @@ def test_features_by_hand():
     assert above == pytest.approx(expected)
     assert below == pytest.approx([0, 7 / 12, 27.5 / 12, 7 / 12, 0, 0.5, 2 / 3, 0])
     assert sum(tracks.likelihoods([Part(1, "", line, 480), Part(2, "", bass, 480)])) == 1
+
+
+# -- parts of a score ------------------------------------------------------------------
+
+
+def score(**parts):
+    """A score of parts by name: MIDI numbers of white keys, one quarter each, or chords."""
+    text = "".join(
+        f'<score-part id="P{i}"><part-name>{name}</part-name></score-part>'
+        for i, name in enumerate(parts)
+    )
+    body = ""
+    for i, line in enumerate(parts.values()):
+        bars = ""
+        for start in range(0, len(line), 4):
+            bars += f'<measure number="{start // 4 + 1}">'
+            if start == 0:
+                bars += "<attributes><divisions>1</divisions><time><beats>4</beats>"
+                bars += "<beat-type>4</beat-type></time></attributes>"
+            for pitches in line[start : start + 4]:
+                for j, pitch in enumerate(pitches):
+                    step = {0: "C", 2: "D", 4: "E", 5: "F", 7: "G", 9: "A", 11: "B"}[pitch % 12]
+                    bars += f"<note>{'<chord/>' * (j > 0)}<pitch><step>{step}</step>"
+                    bars += f"<octave>{pitch // 12 - 1}</octave></pitch>"
+                    bars += "<duration>1</duration></note>"
+            bars += "</measure>"
+        body += f'<part id="P{i}">{bars}</part>'
+    data = f"<score-partwise><part-list>{text}</part-list>{body}</score-partwise>"
+    return data.encode()
+
+
+TUNE = [(p,) for p in (67, 69, 71, 72, 71, 69, 67, 64)] * 2
+HARP = [(48, 52, 55), (48, 53, 57), (47, 50, 55), (48, 52, 55)] * 4
+
+
+@pytest.mark.parametrize("track", ["auto", "2", "flu"])
+def test_a_part_of_a_score(track):
+    (reading,) = musicxml.scan(score(Harp=HARP, Flute=TUNE), "x.xml", track)
+    assert reading.melody.pitches == tuple(p for (p,) in TUNE)
+    assert reading.details[0].startswith("of 2 parts taken: 2 'Flute' 16 notes")
+    assert reading.remarks["other parts dropped"] == 1
+
+
+def test_a_part_of_a_score_that_is_not_there():
+    for track, what in (("3", "no track '3': 1 'Harp' 48 notes 67%"), ("skyline", "skyline")):
+        (reading,) = musicxml.scan(score(Harp=HARP, Flute=TUNE), "x.xml", track)
+        with pytest.raises(InputError, match=what):
+            raise reading.error
+    (reading,) = musicxml.scan(score(Harp=HARP, Lyre=HARP), "x.xml")
+    with pytest.raises(InputError, match=r"polyphonic.*1 'Harp' .*, 2 'Lyre'"):
+        raise reading.error
 
 
 # -- the skyline -----------------------------------------------------------------------

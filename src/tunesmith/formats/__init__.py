@@ -41,7 +41,7 @@ NAMES = tuple(dict.fromkeys(FORMATS.values()))
 _MODULES = {"mid": "midi"}
 """Where a format's module is not called as the format is."""
 
-_WITH_TRACKS = ("mid",)
+_WITH_TRACKS = ("mid", "musicxml")
 
 _SHOWN_REJECTS = 3
 
@@ -52,8 +52,8 @@ def scan(path: str | Path, track: str | int = AUTO) -> list[Reading]:
     Args:
         path: the file.
         track: which voice of a polyphonic file (MIDI, MusicXML): 'auto' judges by names
-            and notes, 'skyline' takes the highest notes of all; a number as listed when
-            it is refused, from 1; or a piece of a track's name in any case.
+            and notes, 'skyline' takes the highest notes of all (MIDI only); a number as listed
+            when it is refused, from 1; or a piece of a track's name in any case.
 
     Returns:
         A reading for each tune, in order, with a melody or the reason why not.

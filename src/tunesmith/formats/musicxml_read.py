@@ -2,50 +2,50 @@
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import replace
 
-from tunesmith.errors import InputError, TunesmithError
+from tunesmith.errors import TunesmithError
 from tunesmith.formats.barring import assemble
+from tunesmith.formats.musicxml_choose import melody_part
 from tunesmith.formats.musicxml_open import open_score
 from tunesmith.formats.musicxml_part import PartReader, read_tempo
 from tunesmith.formats.reading import Reading
+from tunesmith.formats.tracks import AUTO
 from tunesmith.melody import Key, Melody
 
-_MELODY_NAMES = re.compile(
-    r"melod|voice|vocal|voc\b|sing|sang|solo|lead|sopran|tenor|alt[ou]?\b|mezzo|bariton|bass\b"
-    r"|canto|voix|chant|stimme|voz|man\b|woman|frau|mann|mädchen",
-    re.IGNORECASE,
-)
 
-
-def scan(data: bytes, where: str) -> list[Reading]:
+def scan(data: bytes, where: str, track: str = AUTO) -> list[Reading]:
     """Read the melody of a .musicxml, .xml or .mxl file.
 
     Of several parts the one with lyrics is the melody, else the one named as a
-    voice, else the only one with notes; of several voices in it, the one with
+    voice, else the only one with notes, else the one whose notes show it (see
+    `musicxml_choose`), unless `track` says which; of several voices in it, the one with
     the most notes. Repeats are played out; D.C. and D.S. are not. Pitches are as
     they sound.
 
     Args:
         data: the file's bytes.
         where: what to call it in errors.
+        track: which part: 'auto', a number as listed, or a piece of a name.
 
     Returns:
         One reading; what is wrong with the file is in it, never raised.
     """
     remarks: Counter[str] = Counter()
     try:
-        melody = _read_score(open_score(data, remarks), where, remarks)
+        score = open_score(data, remarks)
+        measures, details = melody_part(score, track, remarks)
+        melody = _read_score(score, measures, where, remarks)
     except TunesmithError as e:
         return [Reading(where, error=e.at(where))]
-    return [Reading(where, melody, remarks=dict(remarks))]
+    return [Reading(where, melody, remarks=dict(remarks), details=details)]
 
 
-def _read_score(score: ET.Element, where: str, remarks: Counter[str]) -> Melody:
-    measures = _melody_part(score, remarks)
+def _read_score(
+    score: ET.Element, measures: list[ET.Element], where: str, remarks: Counter[str]
+) -> Melody:
     reader = PartReader(remarks)
     for i, measure in enumerate(measures):
         reader.read_measure(measure, i)
@@ -88,49 +88,3 @@ def _tempo_of_score(score: ET.Element) -> float | None:
         if element.tag in ("direction", "sound") and (tempo := read_tempo(element)):
             return tempo
     return None
-
-
-def _melody_part(score: ET.Element, remarks: Counter[str]) -> list[ET.Element]:
-    """The measures of the part that is the melody.
-
-    Raises:
-        InputError: if none stands out; it lists the parts.
-    """
-    names = {p.get("id", ""): _part_name(p) for p in score.findall("part-list/score-part")}
-    parts: dict[str, list[ET.Element]] = defaultdict(list)
-    if score.tag == "score-partwise":
-        for part in score.findall("part"):
-            parts[part.get("id", "")] += part.findall("measure")
-    else:
-        for measure in score.findall("measure"):
-            for part in measure.findall("part"):
-                parts[part.get("id", "")].append(part)
-    notes = {i: _count(measures, "note/pitch") for i, measures in parts.items()}
-    sounding = [i for i in parts if notes[i]]
-    if not sounding:
-        raise InputError("no notes", remedy="give a score with a melody")
-    lyrics = {i: _count(parts[i], "note/lyric") for i in sounding}
-    sung = [i for i in sounding if 2 * lyrics[i] >= max(lyrics.values()) > 0]
-    named = [i for i in sounding if _MELODY_NAMES.search(names.get(i, ""))]
-    candidates = sung or named or (sounding if len(sounding) == 1 else [])
-    if not candidates:
-        shown = ", ".join(names.get(i) or i or "?" for i in sounding[:8])
-        more = f" and {len(sounding) - 8} more" if len(sounding) > 8 else ""
-        raise InputError(
-            f"{len(sounding)} parts and no sign which is the melody: {shown}{more}",
-            remedy="export the melody's part alone, or name it Voice",
-        )
-    if len(sounding) > 1:
-        remarks["other parts dropped"] += len(sounding) - 1
-    if len(sung) > 1:
-        remarks["of several sung parts the first taken"] += 1
-    return parts[candidates[0]]
-
-
-def _part_name(part: ET.Element) -> str:
-    paths = ("part-name", "score-instrument/instrument-name")
-    return " ".join(" ".join(part.findtext(p, "") for p in paths).split())
-
-
-def _count(measures: list[ET.Element], path: str) -> int:
-    return sum(len(m.findall(path)) for m in measures)

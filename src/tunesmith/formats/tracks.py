@@ -173,6 +173,8 @@ def _judged(parts: Sequence[Part]) -> Part:
         raise _undecided(
             parts, f"no track stands out as the melody ({chance:.0%} for the likeliest)"
         )
+    if len(part.sounds) < _FEWEST:
+        raise _undecided(parts, "has too few notes to tell which track is the melody")
     if part.overlap > _MOST_OVERLAP:
         raise _undecided(parts, "none of its tracks is one voice")
     return part
@@ -195,6 +197,8 @@ WEIGHTS = (-2.0, -2.2, -2.0, -2.4, 2.5, 2.9, -0.9, 4.0)
 
 _SURE = 0.75
 """The least chance for which a part is taken."""
+_FEWEST = 8
+"""The fewest notes by which a part is judged."""
 _MOST_OVERLAP = 0.2
 """The largest share of overlap in a part that is taken without being asked for or named."""
 
