@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from tunesmith.formats.abc_fields import signature_of
-from tunesmith.formats.layout import Event, LaidBar, lay_out
+from tunesmith.formats.layout import Event, LaidBar, Piece, lay_out
 from tunesmith.melody import Key, Melody
 from tunesmith.theory import octave_of
 
@@ -59,20 +59,21 @@ def _key(key: Key | None) -> str:
 
 
 def _bar(bar: LaidBar, signature: dict[str, int]) -> str:
-    chords = list(bar.chords)
     held = _Accidentals(signature)
     beat = bar.bar.meter.beat_ticks
     out: list[str] = []
+    pieces = bar.pieces()
     for n, event in enumerate(bar.events):
         if n and (event.onset - bar.bar.end) % beat == 0:
             out.append(" ")  # beams end with the beat
-        while chords and (chords[0].tick <= event.onset or n == len(bar.events) - 1):
-            symbol = _one_line(chords.pop(0).symbol).replace('"', "")
-            out.append(f'"{symbol}"')
-        if event.tuplet_start:
-            out.append(_tuplet(bar.events[n:]))
-        name = "z" if event.pitch is None else _note(event.pitch, event.name, held)
-        out.append(name + _length(event) + ("-" if event.tie_start else ""))
+        tuplet = _tuplet(bar.events[n:], pieces[n:]) if event.tuplet_start else ""
+        for piece in pieces[n]:
+            symbols = (_one_line(c.symbol).replace('"', "") for c in piece.chords)
+            out += [f'"{symbol}"' for symbol in symbols]
+            name = "z" if event.pitch is None else _note(event.pitch, event.name, held)
+            tie = "-" if piece.tie_start and event.pitch is not None else ""
+            out.append(tuplet + name + _length(piece) + tie)
+            tuplet = ""
     return "".join(out)
 
 
@@ -106,15 +107,16 @@ def _note(pitch: int, name: str, held: _Accidentals) -> str:
     return accidental + letter + "," * (4 - octave)
 
 
-def _length(event: Event) -> str:
-    units = event.value * Fraction(2 ** (event.dots + 1) - 1, 2**event.dots) / _UNIT
+def _length(piece: Piece) -> str:
+    units = piece.length / _UNIT
     above = "" if units.numerator == 1 else str(units.numerator)
     return above if units.denominator == 1 else f"{above}/{units.denominator}"
 
 
-def _tuplet(events: Sequence[Event]) -> str:
+def _tuplet(events: Sequence[Event], pieces: Sequence[Sequence[Piece]]) -> str:
     """The sign before a tuplet: '(3', or in full as '(5:4:6'."""
     assert events[0].tuplet
     p, q = events[0].tuplet
-    count = next(i for i, e in enumerate(events, 1) if e.tuplet_stop)
+    last = next(i for i, e in enumerate(events) if e.tuplet_stop)
+    count = sum(map(len, pieces[: last + 1]))
     return "(3" if (p, q, count) == (3, 2, 3) else f"({p}:{q}:{count}"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from tunesmith.formats.abc_fields import signature_of
-from tunesmith.formats.layout import Event, LaidBar, lay_out
-from tunesmith.melody import WHOLE, Chord, Key, Melody
+from tunesmith.formats.layout import Event, LaidBar, Piece, lay_out
+from tunesmith.melody import Chord, Key, Melody
 from tunesmith.theory import octave_of
 
 _MODES = {
@@ -78,69 +77,18 @@ def _key(key: Key) -> str:
     return f"*{tonic}:{_MODES[key.mode]}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A note or rest as written, or the part of one between two chord symbols."""
-
-    recip: str
-    tie_start: bool
-    tie_stop: bool
-    chords: tuple[Chord, ...]
-
-
 def _bar(laid: LaidBar) -> Iterator[tuple[str, str]]:
-    chords = list(laid.chords)
-    for event in laid.events:
-        here: list[Chord] = []
-        while chords and chords[0].tick < event.end:
-            here.append(chords.pop(0))
-        for piece in _pieces(event, here):
-            yield _token(event, piece), _symbols(piece.chords)
+    for event, pieces in zip(laid.events, laid.pieces(), strict=True):
+        for piece in pieces:
+            here = [c for c in piece.chords if c.tick < event.end]
+            yield _token(event, piece), _symbols(here)
 
 
-def _pieces(event: Event, chords: Sequence[Chord]) -> Iterator[_Piece]:
-    """An event cut where chord symbols change."""
-    by_tick: dict[int, tuple[Chord, ...]] = {}
-    for chord in chords:
-        at = max(chord.tick, event.onset)
-        by_tick[at] = (*by_tick.get(at, ()), chord)
-    ticks = sorted({event.onset, *by_tick})
-    if len(ticks) == 1:
-        here = by_tick.get(event.onset, ())
-        yield _Piece(_recip(event), event.tie_start, event.tie_stop, here)
-        return
-    length = Fraction(1) / _units(event) * WHOLE  # exactly, where the event's ticks are rounded
-    ends = [Fraction(t - event.onset) for t in ticks[1:]] + [length]
-    start = Fraction(0)
-    for tick, end in zip(ticks, ends, strict=True):
-        yield _Piece(
-            _recip_of((end - start) / WHOLE),
-            event.tie_start or end < length,
-            event.tie_stop or start > 0,
-            by_tick.get(tick, ()),
-        )
-        start = end
-
-
-def _units(event: Event) -> Fraction:
-    """How many such events make a whole note."""
-    actual, normal = event.tuplet or (1, 1)
-    dotted = Fraction(2 ** (event.dots + 1) - 1, 2**event.dots)
-    return Fraction(actual, normal) / (event.value * dotted)
-
-
-def _recip(event: Event) -> str:
-    actual, normal = event.tuplet or (1, 1)
-    return _plain(Fraction(actual, normal) / event.value) + "." * event.dots
-
-
-def _recip_of(length: Fraction) -> str:
-    """A length, as part of a whole note, with a dot where that is plainer."""
-    for dots, factor in ((0, Fraction(1)), (1, Fraction(2, 3))):
-        units = 1 / (length * factor)
-        if units.denominator == 1:
-            return _plain(units) + "." * dots
-    return _plain(1 / length)
+def _recip(length: Fraction, tuplet: tuple[int, int] | None) -> str:
+    """A length as written, part of a whole note, as a recip: 3/8 is '4.'."""
+    actual, normal = tuplet or (1, 1)
+    dots = 1 if length.numerator == 3 else 0
+    return _plain(Fraction(actual, normal) / (length * Fraction(2, 3) ** dots)) + "." * dots
 
 
 def _plain(units: Fraction) -> str:
@@ -151,12 +99,13 @@ def _plain(units: Fraction) -> str:
     return f"{units.numerator}{below}"
 
 
-def _token(event: Event, piece: _Piece) -> str:
+def _token(event: Event, piece: Piece) -> str:
+    recip = _recip(piece.length, event.tuplet)
     if event.pitch is None:
-        return f"{piece.recip}r"
+        return f"{recip}r"
     octave = octave_of(event.pitch, event.name)
     letter = event.name[0].lower() * (octave - 3) if octave >= 4 else event.name[0] * (4 - octave)
-    note = piece.recip + letter + event.name[1:].replace("b", "-")
+    note = recip + letter + event.name[1:].replace("b", "-")
     if piece.tie_start:
         return f"{note}_" if piece.tie_stop else f"[{note}"
     return f"{note}]" if piece.tie_stop else note

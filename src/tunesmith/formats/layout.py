@@ -9,13 +9,22 @@ the cheapest cover of the bar with plain and tuplet spans.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 
 from tunesmith.errors import InputError
-from tunesmith.formats.spans import Region, Segment, cover, places_of, split_plain, split_tuplet
-from tunesmith.melody import Bar, Chord, Melody, Note, pitch_class
+from tunesmith.formats.spans import (
+    Region,
+    Segment,
+    cover,
+    places_of,
+    single_value,
+    split_plain,
+    split_tuplet,
+)
+from tunesmith.melody import WHOLE, Bar, Chord, Melody, Note, pitch_class
 from tunesmith.theory import spell
 
 
@@ -54,6 +63,22 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """An event, or the part of one between two chord symbols.
+
+    Attributes:
+        length: as written, part of a whole note: dots in it, a tuplet not.
+        tie_start, tie_stop: as of an event; to be passed over for rests.
+        chords: the symbols that stand over it.
+    """
+
+    length: Fraction
+    tie_start: bool
+    tie_stop: bool
+    chords: tuple[Chord, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LaidBar:
     """One written bar.
 
@@ -76,10 +101,53 @@ class LaidBar:
         """Length as written: the bar's, less in a last bar that completes the pickup."""
         return sum(e.ticks for e in self.events)
 
+    def pieces(self) -> list[list[Piece]]:
+        """Each event cut where the chord symbol changes, for formats that place none within a note.
+
+        A symbol that stands after the bar's last event stands over its last piece.
+        """
+        out = []
+        at = 0
+        for i, event in enumerate(self.events):
+            stop = at
+            is_last = i == len(self.events) - 1
+            while stop < len(self.chords) and (is_last or self.chords[stop].tick < event.end):
+                stop += 1
+            out.append(_pieces(event, self.chords[at:stop]))
+            at = stop
+        return out
+
     @property
     def is_silent(self) -> bool:
         """Whether it holds rests only."""
         return all(e.pitch is None for e in self.events)
+
+
+def _pieces(event: Event, chords: Sequence[Chord]) -> list[Piece]:
+    """An event as its pieces, each a single note value where binary values can sum to it."""
+    whole = event.value * Fraction(2 ** (event.dots + 1) - 1, 2**event.dots)
+    actual, normal = event.tuplet or (1, 1)
+    over: dict[Fraction, list[Chord]] = {Fraction(0): []}
+    for chord in chords:
+        at = Fraction(chord.tick - event.onset, WHOLE) * actual / normal
+        over.setdefault(max(at, Fraction(0)) if at < whole else max(over), []).append(chord)
+    out: list[Piece] = []
+    for start, end in pairwise((*over, whole)):
+        for n, length in enumerate(_values(end - start)):
+            out.append(Piece(length, True, True, () if n else tuple(over[start])))
+    out[0] = replace(out[0], tie_stop=event.tie_stop)
+    out[-1] = replace(out[-1], tie_start=event.tie_start)
+    return out
+
+
+def _values(length: Fraction) -> list[Fraction]:
+    """A length as note values, longest first; as it is where binary values cannot sum to it."""
+    out = []
+    is_binary = length.denominator & (length.denominator - 1) == 0
+    while is_binary and single_value(length) is None:
+        out.append(Fraction(1 << (length.numerator.bit_length() - 1), length.denominator))
+        length -= out[-1]
+    return [*out, length]
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,10 @@ def dumps(melodies: Sequence[Melody]) -> bytes:
     for what in ("accidental", "beam", "stem"):
         sub(encoding, "supports", element=what, type="no" if what == "stem" else "yes")
     part_list = sub(score, "part-list")
-    sub(sub(part_list, "score-part", id="P1"), "part-name", "Melody", **{"print-object": "no"})
+    score_part = sub(part_list, "score-part", id="P1")
+    sub(score_part, "part-name", "Melody", **{"print-object": "no"})
+    # MuseScore complains of a part without an instrument.
+    sub(sub(score_part, "score-instrument", id="P1-I1"), "instrument-name", "Melody")
     part = sub(score, "part", id="P1")
     bars = lay_out(melody).bars
     first_number = 0 if melody.pickup else 1

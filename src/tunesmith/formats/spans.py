@@ -213,7 +213,7 @@ def split_plain(
 ) -> tuple[Piece, ...]:
     """A span of a bar as single note values, split where the metre asks for it."""
     meter = Meter(0, numerator, denominator)
-    single = _single(Fraction(end - start, WHOLE))
+    single = single_value(Fraction(end - start, WHOLE))
     if single and _is_readable(start, end, meter, single[1], is_rest):
         return ((start, end - start, *single),)
     middle = _strongest(start, end, meter)
@@ -222,7 +222,7 @@ def split_plain(
     )
 
 
-def _single(length: Fraction) -> tuple[Fraction, int] | None:
+def single_value(length: Fraction) -> tuple[Fraction, int] | None:
     """A length (in whole notes) as a value and its dots, or None if no single value is it."""
     for dots, factor in ((0, Fraction(1)), (1, Fraction(2, 3))):
         value = length * factor
@@ -272,7 +272,7 @@ def split_tuplet(start: int, end: int, region: Region) -> Iterator[Piece]:
     stop = _rounded((end - region.start) * units, span)
     while at < stop:
         size = stop - at
-        while (single := _single(Fraction(size, 1 << 20))) is None:
+        while (single := single_value(Fraction(size, 1 << 20))) is None:
             size = 1 << (size.bit_length() - 1)
         here = region.start + _rounded(at * span, units)
         there = region.start + _rounded((at + size) * span, units)
