@@ -136,10 +136,13 @@ class Build:
                 line = np.frombuffer(base64.b64decode(record["line"]), dtype=np.uint8)
                 sketches.add(Sketch(hashes.astype(np.uint32), record["runs"], line))
         del seen
-        edges = list(sketches.neighbours())
+        edges = array("I")  # pair after pair: a tune may have dozens
+        for pair in sketches.neighbours():
+            edges.extend(pair)
         del sketches
         settled = self.old.settled() if self.old else {}
-        return keys, place(keys, edges, settled, self.settings["shares"])
+        pairs = np.frombuffer(edges, dtype=np.uint32).reshape(-1, 2)
+        return keys, place(keys, pairs, settled, self.settings["shares"])
 
     def _no_tunes(self, ingest: Ingest) -> InputError:
         rejects = (r for _, _, r, _ in ingest.records() if "reason" in r)

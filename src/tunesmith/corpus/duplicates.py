@@ -227,7 +227,8 @@ class Sketches:
             return
         hashes = np.frombuffer(self._hashes, dtype=np.uint32)
         ends = np.frombuffer(self._ends, dtype=np.int64)
-        index = hashes.astype(np.uint64) << np.uint64(32)
+        index = hashes.astype(np.uint64)
+        index <<= np.uint64(32)
         for tune in range(len(self)):  # in place: there may be a million
             index[ends[tune] : ends[tune + 1]] |= np.uint64(tune)
         index.sort()  # by hash, then by tune

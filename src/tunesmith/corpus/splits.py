@@ -14,6 +14,9 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from tunesmith.corpus.duplicates import Groups
 from tunesmith.errors import UsageError
 
@@ -49,7 +52,7 @@ def check_shares(shares: Sequence[float]) -> None:
 
 def place(
     keys: Sequence[int],
-    edges: Sequence[tuple[int, int]],
+    edges: ArrayLike,
     settled: Mapping[int, int],
     shares: Sequence[float] = SHARES,
 ) -> Placement:
@@ -57,19 +60,18 @@ def place(
 
     Args:
         keys: a 64-bit key of each tune's content, all different.
-        edges: pairs of near-duplicates, as places in `keys`.
+        edges: pairs of near-duplicates, as places in `keys`; (n, 2).
         settled: by key, the side that a tune has already.
         shares: expected share of each side.
     """
-    near: list[list[int]] = [[] for _ in keys]
-    for a, b in edges:
-        near[a].append(b)
-        near[b].append(a)
+    pairs = np.asarray(edges, dtype=np.uint32).reshape(-1, 2)
     sides = [settled.get(key, NEW) for key in keys]
-    _spread(keys, near, sides)
+    if settled:
+        _spread(keys, _Near(pairs, len(keys)), sides)
     fresh = [i for i, side in enumerate(sides) if side == NEW]
     groups = Groups(len(keys))
-    for a, b in edges:
+    for pair in pairs:
+        a, b = int(pair[0]), int(pair[1])
         if sides[a] == sides[b] != BRIDGE:
             groups.join(a, b)
     lowest: dict[int, int] = {}
@@ -83,7 +85,29 @@ def place(
     return Placement(sides, clusters)
 
 
-def _spread(keys: Sequence[int], near: Sequence[Sequence[int]], sides: list[int]) -> None:
+class _Near:
+    """The near-duplicates of each tune, in 12 bytes for each end of a pair.
+
+    Args:
+        pairs: places of tunes; (n, 2).
+        size: how many tunes there are.
+    """
+
+    def __init__(self, pairs: NDArray[np.uint32], size: int) -> None:
+        ends = np.concatenate((pairs, pairs[:, ::-1])).astype(np.uint64)
+        both = ends[:, 0] << np.uint64(32)
+        both |= ends[:, 1]
+        del ends
+        both.sort()  # in place, and with no order beside it
+        self._tunes = both.astype(np.uint32)  # the lower half
+        self._ends = np.searchsorted(both, np.arange(size + 1, dtype=np.uint64) << np.uint64(32))
+
+    def __getitem__(self, tune: int) -> list[int]:
+        near: list[int] = self._tunes[self._ends[tune] : self._ends[tune + 1]].tolist()
+        return near
+
+
+def _spread(keys: Sequence[int], near: _Near, sides: list[int]) -> None:
     """New tunes that touch placed ones take their side, then those that touch these."""
     by_key = sorted(range(len(keys)), key=keys.__getitem__)  # not in the order of the sources
     waiting = deque(i for i in by_key if sides[i] == NEW and any(sides[j] >= 0 for j in near[i]))

@@ -104,7 +104,7 @@ def read_file(
 
 
 def _scan(path: str, track: str) -> Iterable[Reading]:
-    return formats.scan(path, track)
+    return formats.stream(path, track)
 
 
 def _record(

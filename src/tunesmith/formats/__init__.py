@@ -1,7 +1,8 @@
 """Files of music: one module a format, chosen by a file's extension.
 
 Each format has a reader, `scan(data, where)`, that gives a `Reading` for every tune,
-and a writer, `dumps(melodies)`. This front door finds the module and deals with files.
+and a writer, `dumps(melodies)`. Where a file may hold very many tunes, `stream` gives
+the same readings one after another. This front door finds the module and deals with files.
 Pictures and sound are made elsewhere.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import stat
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +21,7 @@ from tunesmith.formats.reading import Reading
 from tunesmith.formats.tracks import AUTO, SKYLINE, asked_track
 from tunesmith.melody import Melody
 
-__all__ = ["FORMATS", "NAMES", "Reading", "asked_track", "dumps", "read", "scan", "write"]
+__all__ = ["FORMATS", "NAMES", "Reading", "asked_track", "dumps", "read", "scan", "stream", "write"]
 
 FORMATS = {
     ".mid": "mid",
@@ -64,20 +65,30 @@ def scan(path: str | Path, track: str | int = AUTO) -> list[Reading]:
             for and its format has none.
         UsageError: if the track is empty or below 1.
     """
+    return list(stream(path, track))
+
+
+def stream(path: str | Path, track: str | int = AUTO) -> Iterator[Reading]:
+    """As `scan`, one tune after another: a file of very many need not fit into memory whole.
+
+    What `scan` raises is raised when the first is asked for.
+    """
     path = Path(path)
     wanted = asked_track(track)
     name, data = _open(path)
     if name in _WITH_TRACKS:
         choosing: Callable[[bytes, str, str], list[Reading]] = _module(name).scan
-        return choosing(data, str(path), wanted)
+        yield from choosing(data, str(path), wanted)
+        return
     if wanted not in (AUTO, SKYLINE):
         raise InputError(
             f"'{path.suffix}' files have no tracks to choose from",
             where=str(path),
             remedy="leave --track out",
         )
-    reader: Callable[[bytes, str], list[Reading]] = _module(name).scan
-    return reader(data, str(path))
+    module = _module(name)
+    reader: Callable[[bytes, str], Iterable[Reading]] = getattr(module, "stream", module.scan)
+    yield from reader(data, str(path))
 
 
 def read(path: str | Path, track: str | int = AUTO) -> list[Melody]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -23,7 +24,7 @@ from tunesmith.formats.abc_tokens import tokens
 from tunesmith.formats.abc_voice import Voice
 from tunesmith.formats.abc_writer import dumps
 from tunesmith.formats.barring import assemble
-from tunesmith.formats.reading import Reading
+from tunesmith.formats.reading import Reading, text_lines
 
 __all__ = ["dumps", "scan"]
 
@@ -58,29 +59,42 @@ def scan(data: bytes, where: str) -> list[Reading]:
     Returns:
         A reading for each tune, in order; a single one with an error if there is none.
     """
-    lines = re.split(r"\r\n|\r|\n", _decoded(data))
-    starts = [i for i, line in enumerate(lines) if line.startswith("X:")]
-    if not starts:
-        if not any(line.startswith("K:") for line in lines):
-            error = InputError(
-                "no ABC tune in it", where=where, remedy="a tune starts with a line X:1"
-            )
-            return [Reading(where, error=error)]
-        starts = [0]
-    header = lines[: starts[0]]
-    readings: list[Reading] = []
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-        number = lines[start][2:].partition("%")[0].strip()[:20] or str(len(readings) + 1)
-        name = f"{where}, tune {number} (line {start + 1})"
-        readings.append(_read(_Source(name, start + 1, lines[start:end]), header))
-    return readings
+    return list(stream(data, where))
 
 
-def _decoded(data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
+def stream(data: bytes, where: str) -> Iterator[Reading]:
+    """As `scan`, one tune after another."""
+    header, sources = [], 0
+    for first_line, lines in _tunes(data):
+        if not lines[0].startswith("X:"):  # what stands before the first tune
+            header = lines
+            continue
+        sources += 1
+        yield _read(_source(where, first_line, lines, sources), header)
+    if sources:
+        return
+    if any(line.startswith("K:") for line in header):  # one tune without its X:
+        yield _read(_source(where, 1, header, 1), [])
+    else:
+        error = InputError("no ABC tune in it", where=where, remedy="a tune starts with a line X:1")
+        yield Reading(where, error=error)
+
+
+def _tunes(data: bytes) -> Iterator[tuple[int, list[str]]]:
+    """The file cut before each X:, with the number of each piece's first line; none is empty."""
+    piece: list[str] = []
+    first_line = 1
+    for number, line in enumerate(text_lines(data), 1):
+        if line.startswith("X:") and piece:
+            yield first_line, piece
+            piece, first_line = [], number
+        piece.append(line)
+    yield first_line, piece
+
+
+def _source(where: str, first_line: int, lines: list[str], place: int) -> _Source:
+    number = lines[0][2:].partition("%")[0].strip()[:20] or str(place)
+    return _Source(f"{where}, tune {number} (line {first_line})", first_line, lines)
 
 
 def _read(source: _Source, file_header: list[str]) -> Reading:

@@ -7,10 +7,10 @@ letter is its octave, 4 (that of middle C) where there is none. Spaces mean noth
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tunesmith.errors import InputError, UsageError
-from tunesmith.formats.reading import Reading
+from tunesmith.formats.reading import Reading, text_lines
 from tunesmith.melody import TICKS_PER_QUARTER, Melody, Note
 
 LETTERS = "CcDdEFfGgAaB"
@@ -28,18 +28,21 @@ def scan(data: bytes, where: str) -> list[Reading]:
     Returns:
         A reading for each line that is not blank; a single one with an error if all are.
     """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    lines = enumerate(re.split(r"\r\n|\r|\n", text), 1)
-    readings = [_read(line, f"{where}, line {n}") for n, line in lines if line.strip()]
-    if not readings:
+    return list(stream(data, where))
+
+
+def stream(data: bytes, where: str) -> Iterator[Reading]:
+    """As `scan`, one tune after another."""
+    found = False
+    for number, line in enumerate(text_lines(data), 1):
+        if line.strip():
+            found = True
+            yield _read(line, f"{where}, line {number}")
+    if not found:
         error = InputError(
             "no letters in it", where=where, remedy="a tune is a line such as CDEFGABC"
         )
-        return [Reading(where, error=error)]
-    return readings
+        yield Reading(where, error=error)
 
 
 def _read(line: str, where: str) -> Reading:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tunesmith.errors import TunesmithError
 from tunesmith.melody import Melody
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +34,20 @@ class Reading:
 
     def __post_init__(self) -> None:
         assert (self.melody is None) != (self.error is None)
+
+
+def text_lines(data: bytes) -> Iterator[str]:
+    """The lines of a text, UTF-8 or else Latin-1, without their ends, whatever these are.
+
+    One line after another, so that a large file is not in memory once more as a list.
+    The last is what follows the last line end, and may be empty.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    start = 0
+    for end in _LINE_END.finditer(text):
+        yield text[start : end.start()]
+        start = end.end()
+    yield text[start:]
