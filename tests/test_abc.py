@@ -251,6 +251,9 @@ def test_chord_symbols_are_kept_and_annotations_are_not() -> None:
     assert tune.chords == (
         Chord(0, "Am"), Chord(1440, "G7/B"), Chord(1920, "Bbmaj7"), Chord(3840, "N.C."),
     )  # fmt: skip
+    assert [c.symbol for c in melody('"EmMaj7"A "Fma7"B "Dmi7/A"c "Map"d').chords] == [
+        "EmMaj7", "Fma7", "Dmi7/A",
+    ]  # fmt: skip
 
 
 def test_pickup_and_sections() -> None:
@@ -410,6 +413,22 @@ def melodies(draw: st.DrawFn) -> Melody:
     key = draw(st.sampled_from([None, Key("C"), Key("F#", "minor"), Key("Eb"), Key("D", "dorian")]))
     pickup = draw(st.sampled_from([0, 240, 480])) if meter[1] == 4 and at > 480 else 0
     return Melody(tuple(found), (Meter(0, *meter),), pickup, key=key, tempo=100.0)
+
+
+def test_a_note_is_cut_where_the_chord_changes() -> None:
+    tune = Melody(
+        notes=(Note(0, 1920, 66, "F#"), Note(1920, 640, 67), Note(2560, 320, 69)),
+        duration=3840,
+        chords=(
+            Chord(0, "D"), Chord(720, "Bm"), Chord(2080, "G"),
+            Chord(3360, "D"), Chord(3360, "D/F#"),
+        ),
+    )  # fmt: skip
+    data = dumps([tune])
+    assert b'"D"^F3-"Bm"F4-F | (3G-"G"G3A2 z2"D""D/F#"z2 |]' in data
+    (reading,) = scan(data, "a")
+    assert reading.melody and reading.melody.notes == tune.notes
+    assert reading.melody.chords == tune.chords
 
 
 @settings(deadline=None)

@@ -18,7 +18,7 @@ _NAMES = {-2: "bb", -1: "b", 0: "", 1: "#", 2: "##"}
 _PLAIN_TUPLETS = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 _CHORD_SYMBOL = re.compile(
     r"[A-G](?:##|#|bb|b)?"
-    r"(?:maj|min|dim|aug|sus|add|alt|omit|no|m|M|\+|-|°|o|ø|[#b]?\d{1,2}|\([^()]*\)|\^)*"
+    r"(?:[Mm]aj|[Mm]in|[Mm]a|[Mm]i|dim|aug|sus|add|alt|omit|no|m|M|Δ|\+|-|°|o|ø|[#b]?\d{1,2}|\([^()]*\)|\^)*"
     r"(?:/[A-G](?:##|#|bb|b)?)?|N\.?C\.?"
 )
 _DA_CAPO = re.compile(r"\bD\.? ?[CS]\b|\bda capo\b|\bdal segno\b", re.IGNORECASE)
