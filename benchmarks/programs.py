@@ -8,7 +8,8 @@ notes do not sum, elements that are not valid, corrupt bars. What it exports is 
 with what we wrote: notes, and chord symbols, by our own reader, and notes of every tenth
 file by music21. The same tunes as ABC go through abc2midi, whose warnings are counted.
 
-So that silence means something, three files are spoiled on purpose and must be complained of.
+So that silence means something, two files are spoiled on purpose and must be complained of.
+(Of a bar that lacks a note MuseScore says nothing: it adds a rest. The comparison shows that.)
 
 MuseScore 3 is looked for as `mscore3` and abc2midi on the PATH (Debian: musescore3, abcmidi);
 the data under --data or TUNESMITH_DATA; see docs/data.md.
@@ -80,15 +81,14 @@ def phrase(line: str) -> str:
 
 
 def spoiled(text: str) -> dict[str, str]:
-    """Three files that a program should complain of."""
+    """Two files that a program should complain of."""
     bar = text.index('<measure number="2"')
     a = text.index("<duration>", bar) + len("<duration>")
     b = text.index("<", a)
-    note = text.index("<note>", bar), text.index("</note>", bar) + len("</note>")
+    note = text.index("<note>", bar)
     return {
         "longer.musicxml": text[:a] + str(int(text[a:b]) + 960) + text[b:],
-        "missing.musicxml": text[: note[0]] + text[note[1] :],
-        "invalid.musicxml": text[: note[0]] + "<nonsense/>" + text[note[0] :],
+        "invalid.musicxml": text[:note] + "<nonsense/>" + text[note:],
     }
 
 
