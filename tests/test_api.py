@@ -89,7 +89,7 @@ def test_a_receipt_that_was_tampered_with_is_refused(model, tmp_path):
     for change, says in [
         ({"receipt": 99}, "no receipt of format"),
         ({"token_ids": receipt["token_ids"][:-1]}, "breaks off"),
-        ({"token_ids": ["x"]}, "token ids are damaged"),
+        ({"token_ids": ["x"]}, "no list of whole numbers"),
         ({"melody": {"notes": []}}, "melody is damaged"),
         ({"melody": receipt["melody"] | {"notes": [[0, 480, 60]]}}, "not those of its melody"),
     ]:

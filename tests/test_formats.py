@@ -68,7 +68,7 @@ def test_bad_files(tmp_path):
     }.items():  # fmt: skip
         with pytest.raises(InputError, match=what) as caught:
             formats.read(tmp_path / name)
-        assert str(caught.value).startswith(str(tmp_path / name)[:100])
+        assert str(caught.value).startswith(str(tmp_path / name).split("\x00")[0][:100])
         assert caught.value.remedy and "\n" not in str(caught.value)
 
 

@@ -51,7 +51,7 @@ def test_a_bad_line_does_not_lose_its_neighbours():
     readings = letters.scan("CDE\r\n\r\nCeD\rRR\nC#\nGé\n".encode(), "x.txt")
     assert [r.melody is not None for r in readings] == [True, False, False, False, False]
     assert str(readings[1].error).startswith("x.txt, line 3: 'e' in column 2")
-    assert str(readings[2].error) == "x.txt, line 4: no notes"
+    assert str(readings[2].error) == "x.txt, line 4: no notes; write a letter other than R"
     assert "'#' in column 2" in str(readings[3].error)
     assert "'é' in column 2" in str(readings[4].error)
 

@@ -155,7 +155,7 @@ def test_what_is_always_written():
 
 def test_what_cannot_be_written():
     melody = Melody((Note(0, 480, 60),))
-    for wrong in ([melody, melody], [replace(melody, tempo=2)], [Melody((Note(0, 10**8, 60),))]):
+    for wrong in ([melody, melody], [replace(melody, tempo=2)]):
         with pytest.raises(UsageError):
             midi.dumps(wrong)
 

@@ -27,7 +27,10 @@ class TunesmithError(Exception):
         text = f"{self.where}: {self.what}" if self.where else self.what
         if self.remedy:
             text += f"; {self.remedy}"
-        return " ".join(text.split())  # one line, whatever went into it
+        # One line, whatever went into it; what a file holds must not steer the terminal.
+        return "".join(
+            c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split())
+        )
 
     def at(self, where: str) -> "TunesmithError":
         """The same error with `where` put in front of the place it has."""

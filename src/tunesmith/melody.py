@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -19,6 +19,12 @@ from tunesmith.errors import InputError, UsageError
 
 TICKS_PER_QUARTER = 480
 WHOLE = 4 * TICKS_PER_QUARTER
+
+LONGEST = 40_000 * TICKS_PER_QUARTER
+"""Ticks that a melody may last: some five hours."""
+
+MOST_BARS = 20_000
+"""Bars that a melody may have."""
 
 MODES = ("major", "minor", "dorian", "phrygian", "lydian", "mixolydian", "locrian")
 """The diatonic modes; 'minor' is the natural minor (aeolian) by signature."""
@@ -214,6 +220,25 @@ class Bar:
         return self.end - self.start
 
 
+def check_length(ticks: int) -> None:
+    """Raise an `InputError` for a melody of more than `LONGEST` ticks."""
+    if ticks > LONGEST:
+        raise InputError(
+            f"it lasts {ticks // TICKS_PER_QUARTER} quarters, and at most "
+            f"{LONGEST // TICKS_PER_QUARTER} are taken",
+            remedy="cut it into tunes",
+        )
+
+
+def _check_types(values: Iterable[object], *types: type) -> None:
+    """Raise a `TypeError` for a value of another type; a bool is no int, half a pair no text."""
+    for value in values:
+        if type(value) not in types:
+            raise TypeError(f"{str(value)[:40]!r} is no {types[0].__name__}")
+        if isinstance(value, str):
+            value.encode()
+
+
 @dataclass(frozen=True)
 class Melody:
     """One voice: notes, and what holds around them. Rests are where no note sounds.
@@ -259,6 +284,7 @@ class Melody:
             object.__setattr__(self, "duration", last)
         elif self.duration < last:
             raise InputError(f"it lasts {self.duration} ticks, but its last note ends at {last}")
+        check_length(self.duration)
         self._check_meters()
         if self.pickup and self.duration <= self.pickup:
             raise InputError("it ends within its pickup")
@@ -282,6 +308,13 @@ class Melody:
                 continue  # a pickup bar in a metre of its own
             if b.tick <= a.tick or (b.tick - start) % a.bar_ticks or b.tick < start:
                 raise InputError(f"the metre {b} begins at tick {b.tick}, which is no barline")
+        ends = [*(m.tick for m in self.meters[1:]), self.duration]
+        bars = sum((end - m.tick) // m.bar_ticks for m, end in zip(self.meters, ends, strict=True))
+        if bars > MOST_BARS:
+            raise InputError(
+                f"it has some {bars} bars, and at most {MOST_BARS} are read",
+                remedy="cut it into tunes",
+            )
 
     # -- looking at it ------------------------------------------------------
 
@@ -433,9 +466,26 @@ class Melody:
             "notes", "meters", "duration", "pickup", "key", "key_is_estimated",
             "tempo", "chords", "title", "origin",
         }  # fmt: skip
-        if not isinstance(data, dict) or (unknown := set(data) - known):
-            raise InputError(f"unknown fields in a melody: {sorted(unknown) if data else data}")
+        if not isinstance(data, dict):
+            raise InputError("not a melody's data (no object)")
+        if unknown := sorted(set(data) - known):
+            raise InputError(f"unknown fields in a melody: {', '.join(map(str, unknown))[:80]}")
         try:
+            for note in data["notes"]:
+                _check_types(note[:3], int)
+                _check_types(note[3:], str)
+                if note[3:] and not _NAME.fullmatch(note[3]):
+                    raise ValueError(f"{note[3][:10]!r} is no note name")
+            for meter in data["meters"]:
+                _check_types(meter, int)
+            for tick, symbol in data.get("chords", ()):
+                _check_types((tick,), int)
+                _check_types((symbol,), str)
+            tempo = data.get("tempo")
+            _check_types((data["duration"], data.get("pickup", 0)), int)
+            _check_types((data.get("title", ""), data.get("origin", ""), *data.get("key", ())), str)
+            _check_types((data.get("key_is_estimated", False),), bool)
+            _check_types((0 if tempo is None else tempo,), int, float)
             return cls(
                 notes=tuple(Note(*n) for n in data["notes"]),
                 meters=tuple(Meter(*m) for m in data["meters"]),
@@ -443,7 +493,7 @@ class Melody:
                 duration=data["duration"],
                 key=Key(*data["key"]) if "key" in data else None,
                 key_is_estimated=data.get("key_is_estimated", False),
-                tempo=data.get("tempo"),
+                tempo=tempo,
                 title=data.get("title", ""),
                 origin=data.get("origin", ""),
                 chords=tuple(Chord(*c) for c in data.get("chords", ())),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from tunesmith.melody import TICKS_PER_QUARTER, WHOLE, Key, Meter, name_at_fifths
 
 SCALES: dict[str, tuple[int, ...]] = {
@@ -62,7 +64,7 @@ def metrical_weight(tick: int, meter: Meter) -> int:
     beats = span // meter.beat_ticks
     divisors = _prime_factors(beats)
     if meter.beat_ticks == 3 * WHOLE // meter.denominator:
-        divisors.append(3)  # the three parts of a compound beat
+        divisors = (*divisors, 3)  # the three parts of a compound beat
     for divisor in divisors:
         level, span = level - 1, span // divisor
         if tick % span == 0:
@@ -74,11 +76,12 @@ def metrical_weight(tick: int, meter: Meter) -> int:
     return level - 1
 
 
-def _prime_factors(number: int) -> list[int]:
+@lru_cache(maxsize=256)
+def _prime_factors(number: int) -> tuple[int, ...]:
     factors, divisor = [], 2
     while number > 1:
         while number % divisor == 0:
             factors.append(divisor)
             number //= divisor
         divisor += 1
-    return factors
+    return tuple(factors)

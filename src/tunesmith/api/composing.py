@@ -25,6 +25,7 @@ from tunesmith.tokens.table import FIRST_EVENT
 
 BATCH = 64
 RECEIPT_FORMAT = 1
+_LARGEST_RECEIPT = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -269,26 +270,34 @@ def read_receipt(path: Path) -> Tune:
     Raises:
         InputError: if it is no receipt, or damaged.
     """
+
+    def refused(what: str) -> InputError:
+        remedy = "give a .json file as `tunesmith generate` wrote it"
+        return InputError(what, where=str(path), remedy=remedy)
+
     try:
-        receipt = json.loads(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            data = file.read(_LARGEST_RECEIPT + 1)
+        if len(data) > _LARGEST_RECEIPT:
+            raise refused(f"is larger than {_LARGEST_RECEIPT // 1024**2} MB, so no receipt")
+        receipt = json.loads(data)
     except OSError as e:
-        raise InputError(f"cannot be read ({e.strerror})", where=str(path)) from e
-    except ValueError as e:
-        raise InputError("is no receipt: not JSON", where=str(path)) from e
+        raise refused(f"cannot be read ({e.strerror})") from e
+    except (ValueError, RecursionError) as e:
+        raise refused("is no receipt: not JSON") from e
     if not isinstance(receipt, dict) or receipt.get("receipt") != RECEIPT_FORMAT:
-        raise InputError(
-            f"is no receipt of format {RECEIPT_FORMAT}",
-            where=str(path),
-            remedy="give a .json file that `tunesmith generate` wrote",
-        )
+        raise refused(f"is no receipt of format {RECEIPT_FORMAT}")
     try:
-        melody = Melody.from_dict(receipt["melody"])
-    except (InputError, KeyError) as e:
-        raise InputError(f"its melody is damaged ({e})", where=str(path)) from e
+        melody = Melody.from_dict(receipt.get("melody", {}))
+    except InputError as e:
+        raise refused(f"its melody is damaged ({e.what})") from e
+    ids, kind = receipt.get("token_ids"), receipt.get("vocabulary")
+    if not isinstance(ids, list) or any(type(i) is not int for i in ids):
+        raise refused("its token ids are no list of whole numbers")
     try:
-        again = make_vocabulary(receipt["vocabulary"]).decode(receipt["token_ids"])
-    except (TunesmithError, KeyError, TypeError, ValueError) as e:
-        raise InputError(f"its token ids are damaged ({e})", where=str(path)) from e
+        again = make_vocabulary(kind if isinstance(kind, str) else "").decode(ids)
+    except TunesmithError as e:
+        raise refused(f"its token ids are damaged ({e.what})") from e
     if again.notes != melody.notes:
-        raise InputError("its token ids are not those of its melody", where=str(path))
+        raise refused("its token ids are not those of its melody")
     return Tune(melody, receipt)

@@ -36,6 +36,9 @@ FORMATS = {
 }
 """The name of the format that a file with that extension is in."""
 
+LARGEST = 32 * 1024 * 1024
+"""Bytes of the largest file that is read."""
+
 NAMES = tuple(dict.fromkeys(FORMATS.values()))
 """The names of the formats."""
 
@@ -175,7 +178,8 @@ def _open(path: Path) -> tuple[str, bytes]:
         if name is None:
             what = f"'{path.suffix}' files are not read" if path.suffix else "it has no extension"
             raise error(what, f"these are read: {', '.join(FORMATS)}")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise error("there is no such file", "check its name") from None
     except PermissionError:
@@ -184,4 +188,6 @@ def _open(path: Path) -> tuple[str, bytes]:
         raise error(f"it cannot be read ({e})", "check its name and the disk") from e
     if not data:
         raise error("the file is empty", "get it again")
+    if len(data) > LARGEST:
+        raise error(f"the file is larger than {LARGEST // 1024**2} MB", "split it")
     return name, data

@@ -32,6 +32,9 @@ _FIELD = re.compile(r"([A-Za-z]):(?![|:\]])(.*)")
 _MAIL = re.compile(r"=20\s*$|=3D|=\s*$")
 """What 'quoted-printable' mail leaves behind."""
 _COMMENT = re.compile(r"(?<!\\)%.*")
+_LONGEST_TUNE = 500_000
+"""Characters that the text of one tune may have."""
+_MOST_VOICES = 64
 _MOST_UNKNOWN = 2
 """Signs without a meaning that a tune may hold and still be trusted."""
 
@@ -100,6 +103,11 @@ def _source(where: str, first_line: int, lines: list[str], place: int) -> _Sourc
 def _read(source: _Source, file_header: list[str]) -> Reading:
     tune = _Tune(source)
     try:
+        if (size := sum(map(len, source.lines))) > _LONGEST_TUNE:
+            raise InputError(
+                f"a tune of {size} characters, and at most {_LONGEST_TUNE} are read",
+                remedy="cut it into tunes",
+            )
         tune.read_header(file_header)
         tune.read_lines()
         bars = tune.voice_with_notes().source_bars()
@@ -160,7 +168,7 @@ class _Tune:
         """The first voice that has notes; those of the others are counted."""
         voices = [v for v in self.voices.values() if v.note_count]
         if not voices:
-            raise InputError("no notes")
+            raise InputError("no notes", remedy="write notes after its K: field")
         others = sum(v.note_count for v in voices[1:])
         if others:
             self.remarks["notes of other voices dropped"] += others
@@ -234,6 +242,8 @@ class _Tune:
     def _switch_to(self, name: str) -> None:
         assert self.key and self.unit
         if name not in self.voices:
+            if len(self.voices) > _MOST_VOICES:
+                raise InputError(f"more than {_MOST_VOICES} voices", remedy="keep the melody's")
             self.voices[name] = Voice(self, self.key, self.meter, self.unit)
         self.voice = self.voices[name]
 
@@ -264,6 +274,7 @@ class _Tune:
         self.remarks["characters passed over"] += 1
         if self.remarks["characters passed over"] > _MOST_UNKNOWN:
             raise InputError(
-                f"'{text}' means nothing in ABC, and it is not the first such sign",
+                f"'{text[:20]}' means nothing in ABC, and it is not the first such sign",
                 where=f"line {line}, column {column}",
+                remedy="take it out, or mend what stands around it",
             )

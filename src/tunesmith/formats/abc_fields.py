@@ -65,7 +65,7 @@ def parse_key(text: str) -> KeyField:
         return KeyField(None, {}, shifts)
     match = _KEY.fullmatch(text)
     if not match:
-        raise InputError(f"'{text}' is no key", remedy="write it as K:G, K:Am or K:Ddor")
+        raise InputError(f"'{text[:40]}' is no key", remedy="write it as K:G, K:Am or K:Ddor")
     letter, sign, word, rest = match.groups()
     changes = {m[2].upper(): ALTERS[m[1]] for m in _ACCIDENTAL.finditer(rest)}
     if word.lower() == "exp":
@@ -74,10 +74,12 @@ def parse_key(text: str) -> KeyField:
     if mode is None and _CLEF_WORDS.match(word + rest):
         mode = "major"
     if mode is None:
-        raise InputError(f"'{text}' is no key", remedy="write it as K:G, K:Am or K:Ddor")
+        raise InputError(f"'{text[:40]}' is no key", remedy="write it as K:G, K:Am or K:Ddor")
     key = Key(letter + sign, mode)
     if abs(key.sharps) > 11:
-        raise InputError(f"the key {key} is too far from C to be written")
+        raise InputError(
+            f"the key {key} is too far from C to be written", remedy="name it by its other spelling"
+        )
     return KeyField(key, {**signature_of(key.sharps), **changes}, shifts)
 
 
@@ -106,11 +108,14 @@ def parse_meter(text: str) -> tuple[int, int] | None:
         return None
     match = re.fullmatch(r"\(?\s*(\d{1,3}(?:\s*\+\s*\d{1,3})*)\s*\)?\s*/\s*(\d{1,2})", text)
     if not match:
-        raise InputError(f"'{text}' is no metre", remedy="write it as M:6/8")
+        raise InputError(f"'{text[:40]}' is no metre", remedy="write it as M:6/8")
     above = sum(int(n) for n in match[1].split("+"))
     below = int(match[2])
     if not above or below not in (1, 2, 4, 8, 16, 32, 64):
-        raise InputError(f"'{text}' is no metre that can be barred")
+        raise InputError(
+            f"'{text[:40]}' is no metre that can be barred",
+            remedy="put a power of two up to 64 below the line",
+        )
     return above, below
 
 
@@ -122,7 +127,7 @@ def parse_unit(text: str) -> Fraction:
     """
     match = re.fullmatch(r"\s*(\d{1,2})\s*(?:/\s*(\d{1,3}))?\s*", text)
     if not match or not int(match[1]) or not int(match[2] or 1):
-        raise InputError(f"'{text.strip()}' is no note length", remedy="write it as L:1/8")
+        raise InputError(f"'{text.strip()[:40]}' is no note length", remedy="write it as L:1/8")
     return Fraction(int(match[1]), int(match[2] or 1))
 
 

@@ -19,10 +19,10 @@ _TOKEN = re.compile(
       (?P<space>[\s`]+)
     | (?P<microtone>[\^_]\d*/\d*(?=[A-Ga-g]))
     | (?P<note>(?P<accidental>\^\^?|__?|=)?(?P<letter>[A-Ga-g])(?P<octave>[,']*)
-        (?P<length>\d{0,4}(?:/+\d{0,4})?))
+        (?P<length>\d{0,4}(?:/{1,12}\d{0,4})?))
     | (?P<bar>\.?(?:\[\|[|:]*\]?|:*\|[|:]*\]?|::+))(?P<number>\[?\d\d?(?:[,.-]\d\d?)*)?
     | (?P<slur>\.?\((?!\d)|\))
-    | (?P<rest>[zx](?P<rest_length>\d{0,4}(?:/+\d{0,4})?))
+    | (?P<rest>[zx](?P<rest_length>\d{0,4}(?:/{1,12}\d{0,4})?))
     | (?P<broken>>{1,3}|<{1,3})
     | (?P<tuplet>\((?P<p>[2-9]|1\d)(?::(?P<q>\d{0,2})(?::(?P<r>\d{0,2}))?)?)
     | (?P<tie>\.?-)
@@ -30,7 +30,7 @@ _TOKEN = re.compile(
     | (?P<grace>\{[^{}]*\})
     | (?P<comment>%.*)
     | (?P<field>\[(?P<name>[A-Za-z]):(?P<value>[^\]]*)\])
-    | (?P<chord>\[(?P<inside>[^\]\[|]*)\](?P<chord_length>\d{0,4}(?:/+\d{0,4})?))
+    | (?P<chord>\[(?P<inside>[^\]\[|]*)\](?P<chord_length>\d{0,4}(?:/{1,12}\d{0,4})?))
     | (?P<ending>\[(?P<ending_number>\d\d?(?:[,.-]\d\d?)*))
     | (?P<old_chord>\+(?P<old_inside>(?:[_^=]*[A-Ga-g][,']*[\d/]*)+)\+)
     | (?P<decoration>![^!\s|]{1,40}!|\+[^+\s|]{1,40}\+|[.~HLMOPSTuv]
@@ -75,7 +75,7 @@ def length(text: str) -> Fraction:
         divisor = int(below) if below else 2 ** (1 + len(rest))
         value = value / divisor if divisor else Fraction(0)
     if value == 0:
-        raise InputError(f"the length '{text}' is nothing")
+        raise InputError(f"the length '{text}' is nothing", remedy="give it a length above 0")
     return value
 
 

@@ -10,11 +10,13 @@ from typing import Protocol
 from tunesmith.errors import InputError
 from tunesmith.formats.abc_fields import ALTERS, KeyField
 from tunesmith.formats.abc_tokens import Token, ending_numbers, length, tokens
-from tunesmith.formats.barring import SourceBar, SourceNote
-from tunesmith.formats.repeats import Marks
+from tunesmith.formats.barring import MOST_NOTES, SourceBar, SourceNote
+from tunesmith.formats.repeats import LONGEST, Marks
 
 _STEPS = {"C": 60, "D": 62, "E": 64, "F": 65, "G": 67, "A": 69, "B": 71}
 _NAMES = {-2: "bb", -1: "b", 0: "", 1: "#", 2: "##"}
+_FINEST = 10**9
+"""The largest denominator of a length in quarters."""
 _PLAIN_TUPLETS = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 _CHORD_SYMBOL = re.compile(
     r"[A-G](?:##|#|bb|b)?"
@@ -78,6 +80,7 @@ class Voice:
         self, tune: _Owner, key: KeyField, meter: tuple[int, int] | None, unit: Fraction
     ) -> None:
         self.note_count = 0
+        self._event_count = 0
         self._tune = tune
         self._signature = key.signature
         self._meter = meter
@@ -157,6 +160,9 @@ class Voice:
         if not self._bar.events:
             self._bar.line = self._line
         self._bar.events.append(event)
+        self._event_count += 1
+        if self._event_count > MOST_NOTES:
+            raise InputError(f"more than {MOST_NOTES} notes and rests", remedy="cut it into tunes")
         self.note_count += event.pitch is not None
 
     def _note(self, token: Token) -> None:
@@ -184,12 +190,18 @@ class Voice:
             alter = self._signature.get(letter, 0)
         event.pitch = _STEPS[letter] + alter + 12 * above
         if not 0 <= event.pitch <= 127:
-            raise InputError(f"the pitch {step}{octave} is outside the range of MIDI")
+            raise InputError(
+                f"the pitch {step}{octave[:20]} is outside the range of MIDI",
+                remedy="check its octave marks",
+            )
         event.spelling = letter + _NAMES[alter]
         event.letter, event.octave = letter, above
 
     def _microtone(self, token: Token) -> None:
-        raise InputError(f"the microtone '{token.match[0]}' has no MIDI number")
+        raise InputError(
+            f"the microtone '{token.match[0][:20]}' has no MIDI number",
+            remedy="write the nearest sharp or flat",
+        )
 
     def _chord(self, token: Token) -> None:
         """A chord: the length of its first note, the pitch of its top one."""
@@ -237,7 +249,9 @@ class Voice:
             )
         count = int(token.match["count"] or 1)
         if not count:
-            raise InputError(f"'{token.match[0]}' rests for no bars")
+            raise InputError(
+                f"'{token.match[0]}' rests for no bars", remedy="take it out, or count the bars"
+            )
         for n in range(0 if self._overlay else count):
             if n:
                 self._close_bar(soft=False)
@@ -256,6 +270,8 @@ class Voice:
         short = Fraction(1, 2 ** len(token.match[0]))
         first, second = (2 - short, short) if token.match[0][0] == ">" else (short, 2 - short)
         self._last.duration *= first
+        if self._last.duration.denominator > _FINEST:
+            raise InputError("a broken rhythm on and on", remedy="take some of its signs out")
         self._broken = second
 
     def _start_tuplet(self, token: Token) -> None:
@@ -293,6 +309,8 @@ class Voice:
         self._bar.soft = soft
         self._bar.endings = self._endings
         self._bars.append(self._bar)
+        if len(self._bars) > LONGEST:
+            raise InputError(f"more than {LONGEST} bars", remedy="cut it into tunes")
         self._bar = _Bar(self._meter)
 
     def _barline(self, token: Token) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tunesmith.errors import InputError
 from tunesmith.formats.repeats import Marks, playing_order
+from tunesmith.melody import LONGEST as MELODY_LONGEST
 from tunesmith.melody import TICKS_PER_QUARTER, WHOLE, Chord, Key, Melody, Meter, Note
 
 Time = int | Fraction
@@ -99,6 +100,11 @@ def assemble(
         raise InputError(
             f"with its repeats it has more than {MOST_NOTES} notes", remedy="check the repeat signs"
         )
+    if sum(timed[i].length for i in played) > MELODY_LONGEST:
+        raise InputError(
+            f"with its repeats it lasts more than {MELODY_LONGEST // TICKS_PER_QUARTER} quarters",
+            remedy="check its lengths and repeat signs",
+        )
     groups = _join_short_bars(bars, timed, played)
     meters, pickup, starts = _set_meters(bars, timed, groups, remarks)
 
@@ -141,7 +147,8 @@ def _in_ticks(bar: SourceBar) -> _Timed:
     try:
         full = Meter(0, *bar.meter).bar_ticks
     except InputError as e:
-        raise e.at(bar.place) from None
+        remedy = "use 1 to 255 over a power of two up to 64"
+        raise InputError(e.what, where=bar.place, remedy=remedy) from None
     return _Timed(
         _ticks(bar.length),
         full,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from tunesmith.errors import InputError, UsageError
 from tunesmith.formats.reading import Reading, text_lines
-from tunesmith.melody import TICKS_PER_QUARTER, Melody, Note
+from tunesmith.melody import LONGEST, TICKS_PER_QUARTER, Melody, Note
 
 LETTERS = "CcDdEFfGgAaB"
 _SIGN = re.compile(r"([CcDdEFfGgAaB])([0-9]?)|R")
@@ -59,12 +59,19 @@ def _read(line: str, where: str) -> Reading:
                     f"'{line[at]}' in column {at + 1} is no letter",
                     remedy=f"the letters are {' '.join(LETTERS)} and R for a rest",
                 )
+            if tick > LONGEST:
+                raise InputError(
+                    f"more than {LONGEST // TICKS_PER_QUARTER} letters",
+                    remedy="cut it into lines, a tune each",
+                )
             if sign[1]:
                 octave = int(sign[2] or _OCTAVE)
                 pitch = 12 * (octave + 1) + LETTERS.index(sign[1])
                 notes.append(Note(tick, TICKS_PER_QUARTER, pitch))
             tick += TICKS_PER_QUARTER
             at = sign.end()
+        if not notes:
+            raise InputError("no notes", remedy="write a letter other than R")
         melody = Melody(tuple(notes), duration=tick, origin=where)
     except InputError as e:
         return Reading(where, error=e.at(where))

@@ -26,12 +26,12 @@ from collections.abc import Mapping, Set
 
 from tunesmith.errors import InputError, TunesmithError
 from tunesmith.formats.midi_bars import lay_bars, with_pickup, without_empty_start
-from tunesmith.formats.midi_file import LONGEST, MidiFile, parse
+from tunesmith.formats.midi_file import MidiFile, parse
 from tunesmith.formats.midi_notes import decoded, scaled, voice
 from tunesmith.formats.midi_writer import MARK, dumps
 from tunesmith.formats.reading import Reading
 from tunesmith.formats.tracks import AUTO
-from tunesmith.melody import TICKS_PER_QUARTER, Key, Melody, Meter
+from tunesmith.melody import TICKS_PER_QUARTER, Key, Melody, Meter, check_length
 
 __all__ = ["dumps", "scan"]
 
@@ -78,12 +78,7 @@ def _melody(
     duration = notes[-1].end
     if metas.mark is not None:
         duration = max(duration, *(scaled(t.end, file.resolution) for t in file.tracks))
-    if duration > LONGEST:
-        raise InputError(
-            f"it lasts {duration // TICKS_PER_QUARTER} quarters, and at most "
-            f"{LONGEST // TICKS_PER_QUARTER} are read",
-            remedy="cut it into tunes",
-        )
+    check_length(duration)
     said_meters = metas.meters()
     if found.tempo and len(said_meters) > 1:  # they stand at other beats than those found
         remarks["metre changes of a played file left out"] += len(said_meters) - 1

@@ -11,14 +11,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tunesmith.errors import InputError
-from tunesmith.melody import TICKS_PER_QUARTER
 
 _AGAIN = "get or export the file again"
 _DATA_BYTES = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}
 END_OF_TRACK = 0x2F
-LONGEST = 40_000 * TICKS_PER_QUARTER
-"""Ticks of the longest melody that is read or written: some five hours. A broken file
-claims more than memory can hold bars for."""
+_LARGEST = 2 * 1024 * 1024
+_MOST_TRACKS = 1000
+_MOST_EVENTS = 200_000
+"""What a file may have: bytes, tracks, and messages of notes and meta events in all."""
 
 
 @dataclass(slots=True)
@@ -59,6 +59,8 @@ def parse(data: bytes) -> MidiFile:
         InputError: if it is no MIDI file, is cut short or breaks the format's rules,
             counts time in SMPTE frames, or is of format 2.
     """
+    if len(data) > _LARGEST:
+        raise InputError(f"it is larger than {_LARGEST // 1024**2} MB", remedy="cut it into tunes")
     if data[:4] == b"RIFF" and data[8:12] == b"RMID":
         data = data[max(0, data.find(b"MThd")) :]
     if data[:4] != b"MThd":
@@ -91,6 +93,7 @@ def parse(data: bytes) -> MidiFile:
 
 def _tracks(data: bytes, at: int, count: int, remarks: Counter[str]) -> list[Track]:
     tracks: list[Track] = []
+    events = 0
     while at + 8 <= len(data) and data[at : at + 4].isalnum():
         length, begin = int.from_bytes(data[at + 4 : at + 8]), at + 8
         if begin + length > len(data):
@@ -102,6 +105,12 @@ def _tracks(data: bytes, at: int, count: int, remarks: Counter[str]) -> list[Tra
         if data[at : at + 4] == b"MTrk":
             body = data[begin : begin + length]
             tracks.append(_track(body, f"track {len(tracks) + 1}", remarks))
+            events += len(tracks[-1].notes) + len(tracks[-1].metas)
+            if len(tracks) > _MOST_TRACKS or events > _MOST_EVENTS:
+                raise InputError(
+                    f"it has more than {_MOST_TRACKS} tracks or {_MOST_EVENTS} events",
+                    remedy="export the melody's track alone",
+                )
         at = begin + length
     if len(tracks) < count:
         raise InputError(

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from tunesmith.errors import UsageError
 from tunesmith.formats.midi_bars import meter_of_length
-from tunesmith.formats.midi_file import LONGEST
 from tunesmith.melody import TICKS_PER_QUARTER, Key, Melody, Meter
 
 MARK = "Tunesmith:"
@@ -39,12 +38,6 @@ def dumps(melodies: Sequence[Melody]) -> bytes:
             remedy="write each to a file of its own, or several to an ABC file",
         )
     melody = melodies[0]
-    if melody.duration > LONGEST:
-        raise UsageError(
-            f"a melody of {melody.duration} ticks is too long for MIDI",
-            where=melody.title,
-            remedy="write it in parts",
-        )
     # (tick, rank among events of that tick, bytes)
     events = [(0, 0, message) for message in _head(melody)]
     events += [(m.tick, 1, _time_signature(m)) for m in _written_meters(melody)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import xml.etree.ElementTree as ET
 import zipfile
 import zlib
@@ -11,8 +13,14 @@ from xml.parsers import expat
 
 from tunesmith.errors import InputError
 
-LARGEST = 64 * 1024 * 1024
+LARGEST = 16 * 1024 * 1024
 """Bytes that a score may have once it is unpacked."""
+
+_ARCHIVE_ERRORS = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError,
+    ValueError, OSError, struct.error, OverflowError,
+)  # fmt: skip
+"""What `zipfile` raises for archives that are damaged, encrypted or packed in another way."""
 
 _ROOTS = ("score-partwise", "score-timewise")
 
@@ -87,7 +95,7 @@ def _unpack(data: bytes, remarks: Counter[str]) -> bytes:
                     if any(f"<{root}".encode() in content for root in _ROOTS):
                         remarks["wrong path in the container mended"] += 1
                         return content
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as e:
+    except _ARCHIVE_ERRORS as e:
         raise InputError(
             f"the archive is damaged or not readable ({e})", remedy="export it again"
         ) from e

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tunesmith.errors import InputError
+from tunesmith.melody import MOST_BARS
 
-LONGEST = 20_000
+LONGEST = MOST_BARS
 """Bars that a tune may have once its repeats are played out."""
 
 

@@ -23,6 +23,10 @@ CONFIG = "config.json"
 VOCABULARY = "vocabulary.json"
 PROVENANCE = "provenance.json"
 
+_ANOTHER = "use another checkpoint"
+_LARGEST_WEIGHT = 1e6
+_LARGEST_JSON = 16 * 1024 * 1024
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -104,14 +108,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
         InputError: for one that is missing, damaged, or of another shape than it says.
     """
     folder = find_checkpoint(path)
-    config = ModelConfig.from_dict(_read_json(folder / CONFIG))
+    try:
+        config = ModelConfig.from_dict(_read_json(folder / CONFIG))
+    except InputError as e:
+        where = str(folder / CONFIG)
+        raise InputError(e.what, where=where, remedy=e.remedy or _ANOTHER) from e
     data = _read(folder / WEIGHTS)
     try:
         weights = load(data)
-    except (SafetensorError, ValueError, KeyError) as e:
-        raise InputError(
-            f"is damaged ({e})", where=str(folder / WEIGHTS), remedy="use another checkpoint"
-        ) from e
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as e:
+        raise _damaged(folder / WEIGHTS, str(e)) from e
     shapes = config.shapes()
     found = {name: tuple(w.shape) for name, w in weights.items()}
     if found != shapes:
@@ -119,10 +125,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise InputError(
             f"its weights are not those of {CONFIG}: {', '.join(wrong[:3])}",
             where=str(folder / WEIGHTS),
-            remedy="use another checkpoint",
+            remedy=_ANOTHER,
         )
-    if not all(np.isfinite(w).all() for w in weights.values()):
-        raise InputError("its weights are not all finite", where=str(folder / WEIGHTS))
+    for name, w in weights.items():
+        if w.dtype.kind != "f":
+            raise _damaged(folder / WEIGHTS, f"{name} is of type {w.dtype}")
+        if not (np.abs(w) <= _LARGEST_WEIGHT).all():  # so that no number is more than finite
+            raise _damaged(folder / WEIGHTS, f"{name} is not finite, or over {_LARGEST_WEIGHT:g}")
     return Checkpoint(
         weights={n: w.astype(np.float32) for n, w in weights.items()},
         config=config,
@@ -142,10 +151,17 @@ def _read(path: Path) -> bytes:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    text = _read(path)
+    if len(text) > _LARGEST_JSON:
+        raise _damaged(path, f"larger than {_LARGEST_JSON // 1024**2} MB")
     try:
-        data = json.loads(_read(path))
-    except ValueError as e:
-        raise InputError(f"is damaged ({e})", where=str(path)) from e
+        data = json.loads(text)
+    except (ValueError, RecursionError) as e:
+        raise _damaged(path, str(e)) from e
     if not isinstance(data, dict):
-        raise InputError("is damaged (no object)", where=str(path))
+        raise _damaged(path, "no object")
     return data
+
+
+def _damaged(path: Path, why: str) -> InputError:
+    return InputError(f"is damaged ({why[:200]})", where=str(path), remedy=_ANOTHER)

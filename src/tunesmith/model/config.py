@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -27,6 +28,15 @@ _HUGGING_FACE: dict[str, Any] = {
     "attention_dropout": 0.0,
     "use_sliding_window": False,
     "torch_dtype": "float32",
+}
+
+
+# What the weights' shapes do not bound.
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "num_hidden_layers": (1, 1000),
+    "max_position_embeddings": (32, 2**20),
+    "rms_norm_eps": (1e-12, 1),
+    "rope_theta": (1, 1e9),
 }
 
 
@@ -62,10 +72,21 @@ class ModelConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, bool) or field.type not in ("int", "float"):
+            if field.type == "bool":
+                if not isinstance(value, bool):
+                    raise InputError(f"{field.name} is {str(value)[:40]!r}, not true or false")
                 continue
-            if not isinstance(value, int | float) or value <= 0:
-                raise InputError(f"{field.name} is {value!r}, not a positive number")
+            if isinstance(value, bool):
+                raise InputError(f"{field.name} is {str(value).lower()}, not a number")
+            whole = field.type == "int"
+            if not isinstance(value, int if whole else int | float) or not 0 < value < math.inf:
+                what = "a positive whole number" if whole else "a positive number"
+                raise InputError(f"{field.name} is {str(value)[:40]!r}, not {what}")
+        for name, (least, most) in _BOUNDS.items():
+            if not least <= getattr(self, name) <= most:
+                raise InputError(
+                    f"{name} is {str(getattr(self, name))[:40]}, not {least:g} to {most:g}"
+                )
         if self.num_attention_heads % self.num_key_value_heads or self.head_dim % 2:
             raise InputError("the heads of the model do not divide evenly")
         if not self.tie_word_embeddings:
@@ -104,10 +125,13 @@ class ModelConfig:
         names = {f.name for f in fields(cls)}
         known = names | _HUGGING_FACE.keys() | {"transformers_version", "dtype"}
         if unknown := sorted(data.keys() - known):
-            raise InputError(f"unknown settings {', '.join(unknown)}", where="config.json")
+            raise InputError(f"unknown settings {', '.join(unknown)[:80]!r}", where="config.json")
         for name in ("model_type", "hidden_act", "attention_bias", "use_sliding_window"):
             if data.get(name, _HUGGING_FACE[name]) != _HUGGING_FACE[name]:
-                raise InputError(f"{name} is {data[name]!r}", where="config.json")
+                raise InputError(
+                    f"{name} is {str(data[name])[:40]!r}, not {_HUGGING_FACE[name]!r}",
+                    where="config.json",
+                )
         try:
             return cls(**{k: v for k, v in data.items() if k in names})
         except TypeError as e:

@@ -43,9 +43,20 @@ def vocabulary_from_dict(data: dict[str, Any]) -> Vocabulary:
         InputError: if it is of a kind or a table that this version does not have.
     """
     kind = data.get("kind")
-    if kind not in VOCABULARIES:
-        raise InputError(f"a vocabulary of the unknown kind '{kind}'", where="vocabulary.json")
-    vocabulary = VOCABULARIES[kind](tuple(data.get("styles", ())))
+    if not isinstance(kind, str) or kind not in VOCABULARIES:
+        raise InputError(
+            f"a vocabulary of the unknown kind '{str(kind)[:40]}'",
+            where="vocabulary.json",
+            remedy="use another checkpoint",
+        )
+    styles = data.get("styles", [])
+    if not isinstance(styles, list) or not all(isinstance(s, str) for s in styles):
+        raise InputError(
+            "its styles are no list of names",
+            where="vocabulary.json",
+            remedy="use another checkpoint",
+        )
+    vocabulary = VOCABULARIES[kind](tuple(styles))
     if list(vocabulary.names) != data.get("tokens"):
         raise InputError(
             "its tokens are not those of this version of Tunesmith",
