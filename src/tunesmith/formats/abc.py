@@ -12,7 +12,6 @@ reject it.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,7 +23,7 @@ from tunesmith.formats.abc_tokens import tokens
 from tunesmith.formats.abc_voice import Voice
 from tunesmith.formats.abc_writer import dumps
 from tunesmith.formats.barring import assemble
-from tunesmith.formats.reading import Reading, text_lines
+from tunesmith.formats.reading import Reading, Remarks, text_lines
 
 __all__ = ["dumps", "scan"]
 
@@ -119,9 +118,14 @@ def _read(source: _Source, file_header: list[str]) -> Reading:
             origin=source.name,
         )
     except TunesmithError as e:
-        return Reading(source.name, error=e.at(source.name), remarks=dict(tune.remarks))
-    tune.remarks.update(mended)
-    return Reading(source.name, melody, remarks=dict(tune.remarks))
+        return Reading(
+            source.name,
+            error=e.at(source.name),
+            remarks=dict(tune.remarks),
+            places=tune.remarks.places,
+        )
+    tune.remarks.merge(mended)
+    return Reading(source.name, melody, remarks=dict(tune.remarks), places=tune.remarks.places)
 
 
 class _Tune:
@@ -129,7 +133,8 @@ class _Tune:
 
     def __init__(self, source: _Source) -> None:
         self.source = source
-        self.remarks: Counter[str] = Counter()
+        self.remarks = Remarks()
+        self.defined = ""
         self.title = ""
         self.tempo: float | None = None
         self.key: KeyField | None = None
@@ -152,7 +157,9 @@ class _Tune:
         for number, line in enumerate(self.source.lines, self.source.first_line):
             if ended:
                 if _COMMENT.sub("", line).strip():
-                    self.remarks["lines after the end of the tune passed over"] += 1
+                    self.remarks.note(
+                        "lines after the end of the tune passed over", f"line {number}"
+                    )
                 continue
             if self.voice and not line.strip():
                 ended = True
@@ -187,12 +194,12 @@ class _Tune:
         elif self.voice:
             self._read_music(line, number)
         elif _COMMENT.sub("", line).strip():
-            self.remarks["header lines passed over"] += 1
+            self.remarks.note("header lines passed over", f"line {number}")
 
     def _read_music(self, line: str, number: int) -> None:
         """Read one line of music; a voice may be switched within it."""
         if "=" in line and _MAIL.search(line):
-            self.remarks["remains of mail encoding mended"] += 1
+            self.remarks.note("remains of mail encoding mended", f"line {number}")
             line = _MAIL.sub(lambda m: "=" if m[0] == "=3D" else " ", line)
         continued = False
         for token in tokens(line):
@@ -219,6 +226,8 @@ class _Tune:
             self.unit = parse_unit(text)
         elif name == "Q":
             self.tempo_text = text
+        elif name == "U":
+            self.defined += text[:1]
         elif name == "P" and len(text) > 1:
             self.remarks["order of parts not followed"] += 1
         elif name == "K":
@@ -264,6 +273,8 @@ class _Tune:
             self._switch_to(text.split()[0] if text else "")
         elif name == "Q":
             self.remarks["tempo changes dropped"] += 1
+        elif name == "U":
+            self.defined += text[:1]
 
     def unknown_sign(self, text: str, line: int, column: int) -> None:
         """Count a sign that means nothing; too many of them reject the tune.
@@ -271,7 +282,7 @@ class _Tune:
         Raises:
             InputError: at the first sign over the limit, with its place.
         """
-        self.remarks["characters passed over"] += 1
+        self.remarks.note("characters passed over", f"line {line}, column {column} ('{text[:10]}')")
         if self.remarks["characters passed over"] > _MOST_UNKNOWN:
             raise InputError(
                 f"'{text[:20]}' means nothing in ABC, and it is not the first such sign",

@@ -11,6 +11,7 @@ from tunesmith.errors import InputError
 from tunesmith.formats.abc_fields import ALTERS, KeyField
 from tunesmith.formats.abc_tokens import Token, ending_numbers, length, tokens
 from tunesmith.formats.barring import MOST_NOTES, SourceBar, SourceNote
+from tunesmith.formats.reading import Remarks
 from tunesmith.formats.repeats import LONGEST, Marks
 
 _STEPS = {"C": 60, "D": 62, "E": 64, "F": 65, "G": 67, "A": 69, "B": 71}
@@ -24,13 +25,16 @@ _CHORD_SYMBOL = re.compile(
     r"(?:/[A-G](?:##|#|bb|b)?)?|N\.?C\.?"
 )
 _DA_CAPO = re.compile(r"\bD\.? ?[CS]\b|\bda capo\b|\bdal segno\b", re.IGNORECASE)
+_DECORATIONS = frozenset("HLMOPSTuv")
+"""Letters that are decorations unless a U: field says otherwise."""
 _GRACE_NOTE = re.compile(r"(\^\^?|__?|=)?([A-Ga-g])")
 
 
 class _Owner(Protocol):
     """What a voice needs of its tune."""
 
-    remarks: Counter[str]
+    remarks: Remarks
+    defined: str
 
     def unknown_sign(self, text: str, line: int, column: int) -> None: ...
 
@@ -132,6 +136,9 @@ class Voice:
     def end_line(self) -> None:
         """A line ends without a backslash: so does the bar, unless its parts fill one."""
         self._close_bar(soft=True)
+
+    def _place(self, token: Token) -> str:
+        return f"line {self._line}, column {token.column}"
 
     def _unknown(self, token: Token) -> None:
         self._tune.unknown_sign(token.match[0].strip(), self._line, token.column)
@@ -291,11 +298,15 @@ class Voice:
             if not self._overlay:
                 self._bar.chords.append((len(self._bar.events), words))
         elif _DA_CAPO.search(words):
-            self._tune.remarks["da capo or dal segno not followed"] += 1
+            self._tune.remarks.note("da capo or dal segno not followed", self._place(token))
 
     def _decoration(self, token: Token) -> None:
+        letters = token.match[0]
+        if letters.isalpha() and not set(letters) <= _DECORATIONS | set(self._tune.defined):
+            place = f"{self._place(token)} ('{letters[:10]}')"
+            self._tune.remarks.note("letters that mean nothing passed over", place)
         if _DA_CAPO.search(token.match[0].strip("!+")):
-            self._tune.remarks["da capo or dal segno not followed"] += 1
+            self._tune.remarks.note("da capo or dal segno not followed", self._place(token))
 
     def _start_overlay(self, token: Token) -> None:
         self._overlay = True

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
 from tunesmith.errors import InputError
+from tunesmith.formats.reading import Remarks
 from tunesmith.formats.repeats import Marks, playing_order
 from tunesmith.melody import LONGEST as MELODY_LONGEST
 from tunesmith.melody import TICKS_PER_QUARTER, WHOLE, Chord, Key, Melody, Meter, Note
@@ -75,7 +75,7 @@ def assemble(
     tempo: float | None = None,
     title: str = "",
     origin: str = "",
-) -> tuple[Melody, Mapping[str, int]]:
+) -> tuple[Melody, Remarks]:
     """The melody that the bars make when played, and what had to be mended.
 
     No note changes its onset or length, save for rounding to the tick. A short
@@ -93,7 +93,7 @@ def assemble(
         InputError: no notes, a bar whose length no metre expresses (with its
             place), too many bars or notes, or what `Melody` refuses.
     """
-    remarks: Counter[str] = Counter()
+    remarks = Remarks()
     timed = [_in_ticks(bar) for bar in bars]
     played = [i for i in playing_order([bar.marks for bar in bars]) if timed[i].length]
     if sum(len(timed[i].notes) for i in played) > MOST_NOTES:
@@ -115,11 +115,11 @@ def assemble(
         end = start
         for i in group:
             bar = timed[i]
-            _lay_notes(notes, bar, end, remarks)
+            _lay_notes(notes, bar, end, bars[i].place, remarks)
             chords += [Chord(_round(end + at), symbol) for at, symbol in bar.chords]
             end += bar.length
     if notes and notes[-1][4]:
-        remarks["ties that lead to no equal note"] += 1
+        remarks.note("ties that lead to no equal note", f"{bars[played[-1]].place}, its last note")
     melody = Melody(
         notes=_rounded(notes, remarks),
         meters=tuple(meters),
@@ -131,7 +131,7 @@ def assemble(
         origin=origin,
         chords=tuple(chords),
     )
-    return melody, dict(remarks)
+    return melody, remarks
 
 
 def _ticks(quarters: Fraction) -> Time:
@@ -181,7 +181,7 @@ def _set_meters(
     bars: Sequence[SourceBar],
     timed: Sequence[_Timed],
     groups: Sequence[Sequence[int]],
-    remarks: Counter[str],
+    remarks: Remarks,
 ) -> tuple[list[Meter], int, list[int]]:
     """The metre changes, the pickup, and the tick at which each group starts."""
     lengths = [sum((timed[i].length for i in group), start=0) for group in groups]
@@ -200,7 +200,11 @@ def _set_meters(
             meter = Meter(tick, *bar.meter)
         else:
             meter = _meter_of(length, bar, tick)
-            remarks["bars of irregular length"] += 1
+            asked = f"in a metre of {bar.meter[0]}/{bar.meter[1]}"
+            remarks.note(
+                "bars of irregular length",
+                f"{bar.place} ({meter.numerator}/{meter.denominator} {asked})",
+            )
         last = meters[-1] if meters else None
         if not last or (last.numerator, last.denominator) != (meter.numerator, meter.denominator):
             meters.append(meter)
@@ -227,7 +231,8 @@ def _lay_notes(
     notes: list[tuple[Time, Time, int, str | None, bool]],
     bar: _Timed,
     start: Time,
-    remarks: Counter[str],
+    place: str,
+    remarks: Remarks,
 ) -> None:
     """Append the notes of a bar that starts at a tick, joining those that a tie leads to."""
     for onset, duration, pitch, spelling, tied in bar.notes:
@@ -237,12 +242,12 @@ def _lay_notes(
             if last[2] == pitch and last[1] == begin:
                 notes[-1] = (last[0], begin + duration, pitch, last[3], tied)
                 continue
-            remarks["ties that lead to no equal note"] += 1
+            remarks.note("ties that lead to no equal note", f"{place}, from the note before")
         notes.append((begin, begin + duration, pitch, spelling, tied))
 
 
 def _rounded(
-    notes: Sequence[tuple[Time, Time, int, str | None, bool]], remarks: Counter[str]
+    notes: Sequence[tuple[Time, Time, int, str | None, bool]], remarks: Remarks
 ) -> tuple[Note, ...]:
     done: list[Note] = []
     for onset, end, pitch, spelling, _ in notes:

@@ -11,7 +11,6 @@ mean nothing reject the tune.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 
 from tunesmith.errors import InputError, TunesmithError
@@ -19,7 +18,7 @@ from tunesmith.formats.barring import assemble
 from tunesmith.formats.kern_spines import melody_spine, parse_spines
 from tunesmith.formats.kern_voice import Voice
 from tunesmith.formats.kern_writer import dumps
-from tunesmith.formats.reading import Reading
+from tunesmith.formats.reading import Reading, Remarks
 from tunesmith.melody import Melody
 
 __all__ = ["dumps", "scan"]
@@ -93,15 +92,16 @@ def _split(lines: list[str], where: str) -> list[_Source]:
 
 
 def _read(source: _Source) -> Reading:
-    remarks: Counter[str] = Counter()
+    remarks = Remarks()
     try:
         melody = _melody(source, remarks)
     except TunesmithError as e:
-        return Reading(source.name, error=e.at(source.name), remarks=dict(remarks))
-    return Reading(source.name, melody, remarks=dict(remarks))
+        error = e.at(source.name)
+        return Reading(source.name, error=error, remarks=dict(remarks), places=remarks.places)
+    return Reading(source.name, melody, remarks=dict(remarks), places=remarks.places)
 
 
-def _melody(source: _Source, remarks: Counter[str]) -> Melody:
+def _melody(source: _Source, remarks: Remarks) -> Melody:
     passed_over = sum(bool(s.strip()) and s[0] != "!" for s in source.lines[: source.head])
     if passed_over:
         remarks["lines outside the spines passed over"] += passed_over
@@ -118,7 +118,7 @@ def _melody(source: _Source, remarks: Counter[str]) -> Melody:
         title=_title(source.lines),
         origin=source.name,
     )
-    remarks.update(mended)
+    remarks.merge(mended)
     return voice.with_mode(melody)
 
 

@@ -21,6 +21,7 @@ from tunesmith.formats.kern_tokens import (
     parse_note,
     parse_signature,
 )
+from tunesmith.formats.reading import Remarks
 from tunesmith.formats.repeats import LONGEST, Marks
 from tunesmith.melody import Key, Melody
 
@@ -55,7 +56,7 @@ class Voice:
         tempo: the first, in quarters a minute, or None.
     """
 
-    def __init__(self, spine: Spine, remarks: Counter[str]) -> None:
+    def __init__(self, spine: Spine, remarks: Remarks) -> None:
         self.key: Key | None = None
         self.tempo: float | None = None
         self._spine = spine
@@ -251,7 +252,7 @@ class Voice:
         Raises:
             InputError: at the first sign over the limit, with its place.
         """
-        self._remarks["characters passed over"] += 1
+        self._remarks.note("characters passed over", f"{place} ('{text[:10]}')")
         if self._remarks["characters passed over"] > _MOST_UNKNOWN:
             raise InputError(
                 f"'{text[:40]}' means nothing in **kern, and it is not the first such sign",

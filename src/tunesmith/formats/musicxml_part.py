@@ -11,6 +11,7 @@ from fractions import Fraction
 from tunesmith.errors import InputError
 from tunesmith.formats.barring import SourceBar, SourceNote
 from tunesmith.formats.harmony import read_harmony
+from tunesmith.formats.reading import Remarks
 from tunesmith.formats.repeats import Marks
 from tunesmith.formats.xmlparts import number, parse_number, step_of
 from tunesmith.melody import Key
@@ -59,7 +60,7 @@ class PartReader:
         transposition: semitones from written to sounding pitch at the start.
     """
 
-    def __init__(self, remarks: Counter[str]) -> None:
+    def __init__(self, remarks: Remarks) -> None:
         self.key: Key | None = None
         self.mode_is_missing = False
         self.tempo: float | None = None
@@ -85,9 +86,9 @@ class PartReader:
             if element.tag == "note":
                 self._read_note(element, onset, duration, voices, place)
             elif element.tag == "harmony":
-                self._read_chord(element, onset, chords)
+                self._read_chord(element, onset, chords, place)
             elif element.tag in ("direction", "sound"):
-                self._read_direction(element)
+                self._read_direction(element, place)
         notes = measure.findall("note")
         if all(r is not None and r.get("measure") for r in (n.find("rest") for n in notes)) and (
             notes or not length
@@ -111,7 +112,7 @@ class PartReader:
         if self._meter and length and length != _quarters(self._meter):
             mended, full = self._times_as(measure, place, shown_rests=True)
             if full == _quarters(self._meter):
-                self._remarks["measures with wrong rests mended"] += 1
+                self._remarks.note("measures with wrong rests mended", place)
                 return mended, full
         return times, length
 
@@ -155,7 +156,9 @@ class PartReader:
             self._remarks["notes in other voices dropped"] += others
         without = [m.length for m in self._measures if not m.meter]
         if without:
-            self._remarks["measures without a metre"] += len(without)
+            for measure in self._measures:
+                if not measure.meter:
+                    self._remarks.note("measures without a metre", measure.place)
         guess = _likeliest_meter(without)
         self._complete_endings()
         return [self._bar(measure, chosen, measure.meter or guess) for measure in self._measures]
@@ -193,7 +196,7 @@ class PartReader:
         for note in sorted(bar.notes.values()):
             if notes and notes[-1].onset + notes[-1].duration > note.onset:
                 notes[-1] = notes[-1]._replace(duration=note.onset - notes[-1].onset, tied=False)
-                self._remarks["overlapping notes cut"] += 1
+                self._remarks.note("overlapping notes cut", measure.place)
             notes.append(note)
         return SourceBar(
             measure.place,
@@ -227,16 +230,16 @@ class PartReader:
         pitch = note.find("pitch")
         if pitch is None:
             if note.find("unpitched") is not None:
-                self._remarks["notes without pitch dropped"] += 1
+                self._remarks.note("notes without pitch dropped", place)
             return
         if note.find("grace") is not None:
             bar.grace += 1
             return
         if note.find("cue") is not None:
-            self._remarks["cue notes dropped"] += 1
+            self._remarks.note("cue notes dropped", place)
             return
         if duration == 0:
-            self._remarks["notes without length dropped"] += 1
+            self._remarks.note("notes without length dropped", place)
             return
         number_, name = self._pitch(pitch, place)
         tied = any(
@@ -258,7 +261,7 @@ class PartReader:
             raise InputError("a note without step and octave", where=place)
         alter = number(pitch, "alter") or Fraction(0)
         if alter.denominator != 1:
-            self._remarks["microtones rounded"] += 1
+            self._remarks.note("microtones rounded", place)
         moved = self._transpose_now - (self.transposition or 0)
         semitones = 12 * (int(octave) + 1) + _STEPS[step] + round(alter) + moved
         if not 0 <= semitones <= 127:
@@ -302,7 +305,7 @@ class PartReader:
 
     def _read_time(self, time: ET.Element, place: str) -> None:
         if time.find("senza-misura") is not None:
-            self._remarks["passages without metre"] += 1
+            self._remarks.note("passages without metre", place)
             return
         pairs = list(zip(time.findall("beats"), time.findall("beat-type"), strict=False))
         total = Fraction(0)
@@ -322,16 +325,16 @@ class PartReader:
         self._meter = (int(numerator), largest)
 
     def _read_chord(
-        self, harmony: ET.Element, at: Fraction, chords: list[tuple[Fraction, str]]
+        self, harmony: ET.Element, at: Fraction, chords: list[tuple[Fraction, str]], place: str
     ) -> None:
         symbol = read_harmony(harmony)
         if symbol is None:
-            self._remarks["chord symbols not understood"] += 1
+            self._remarks.note("chord symbols not understood", place)
             return
         offset = (number(harmony, "offset") or Fraction(0)) / self._divisions
         chords.append((max(Fraction(0), at + offset), symbol))
 
-    def _read_direction(self, element: ET.Element) -> None:
+    def _read_direction(self, element: ET.Element, place: str) -> None:
         tempo = read_tempo(element)
         if tempo is not None:
             if self.tempo is None:
@@ -343,7 +346,7 @@ class PartReader:
         if _JUMP_WORDS.search(words) or (
             sound is not None and (sound.get("dacapo") or sound.get("dalsegno"))
         ):
-            self._remarks["D.C. or D.S. not followed"] += 1
+            self._remarks.note("D.C. or D.S. not followed", place)
 
     def _read_barlines(self, measure: ET.Element) -> Marks:
         starts, times = False, 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections import Counter
 from dataclasses import replace
 
 from tunesmith.errors import TunesmithError
@@ -11,7 +10,7 @@ from tunesmith.formats.barring import assemble
 from tunesmith.formats.musicxml_choose import melody_part
 from tunesmith.formats.musicxml_open import open_score
 from tunesmith.formats.musicxml_part import PartReader, read_tempo
-from tunesmith.formats.reading import Reading
+from tunesmith.formats.reading import Reading, Remarks
 from tunesmith.formats.tracks import AUTO
 from tunesmith.melody import Key, Melody
 
@@ -33,18 +32,19 @@ def scan(data: bytes, where: str, track: str = AUTO) -> list[Reading]:
     Returns:
         One reading; what is wrong with the file is in it, never raised.
     """
-    remarks: Counter[str] = Counter()
+    remarks = Remarks()
     try:
         score = open_score(data, remarks)
         measures, details = melody_part(score, track, remarks)
         melody = _read_score(score, measures, where, remarks)
     except TunesmithError as e:
-        return [Reading(where, error=e.at(where))]
-    return [Reading(where, melody, remarks=dict(remarks), details=details)]
+        error = e.at(where)
+        return [Reading(where, error=error, remarks=dict(remarks), places=remarks.places)]
+    return [Reading(where, melody, remarks=dict(remarks), details=details, places=remarks.places)]
 
 
 def _read_score(
-    score: ET.Element, measures: list[ET.Element], where: str, remarks: Counter[str]
+    score: ET.Element, measures: list[ET.Element], where: str, remarks: Remarks
 ) -> Melody:
     reader = PartReader(remarks)
     for i, measure in enumerate(measures):
@@ -57,7 +57,7 @@ def _read_score(
         title=_title(score),
         origin=where,
     )
-    remarks.update(mended)
+    remarks.merge(mended)
     if reader.key and reader.mode_is_missing:
         melody = _guess_mode(melody)
     return melody.transpose(reader.transposition or 0)

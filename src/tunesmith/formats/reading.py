@@ -3,13 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tunesmith.errors import TunesmithError
 from tunesmith.melody import Melody
 
+MOST_PLACES = 8
+"""Places that are kept for a remark."""
+
 _LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+class Remarks(Counter[str]):
+    """Counts of what was dropped, mended or rounded, by a short fixed phrase.
+
+    Attributes:
+        places: where the first few of a remark are: {'characters passed over':
+            ['line 12, column 3']}; only for the remarks whose reader knows them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: dict[str, list[str]] = {}
+
+    def note(self, remark: str, place: str, count: int = 1) -> None:
+        """Count a remark, and keep its place if it is among the first few."""
+        self[remark] += count
+        places = self.places.setdefault(remark, [])
+        if len(places) < MOST_PLACES and place not in places:
+            places.append(place)
+
+    def merge(self, other: Remarks) -> None:
+        """Take over the counts and places of others."""
+        self.update(other)
+        for remark, places in other.places.items():
+            mine = self.places.setdefault(remark, [])
+            mine += [p for p in places if p not in mine][: MOST_PLACES - len(mine)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +55,8 @@ class Reading:
             fixed phrase: {'grace notes dropped': 3}.
         details: what is particular to this tune and cannot be summed, in words:
             'track 2 'Voice' taken of 3'.
+        places: where the first few of a remark are, where the reader knows:
+            {'bars of irregular length': ['line 7, bar 3 (7/8 in a metre of 6/8)']}.
     """
 
     where: str
@@ -31,6 +64,7 @@ class Reading:
     error: TunesmithError | None = None
     remarks: Mapping[str, int] = field(default_factory=dict)
     details: tuple[str, ...] = ()
+    places: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         assert (self.melody is None) != (self.error is None)
