@@ -241,6 +241,31 @@ def convert(
 
 
 @app.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files or folders.")],
+    track: Track = "auto",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A JSON object a line for each tune.")
+    ] = False,
+) -> None:
+    """Say for each tune whether it is kept as written, mended or refused, where, and what to do."""
+    import json
+    from collections import Counter
+
+    from tunesmith.api.checking import check as run
+
+    counts: Counter[str] = Counter()
+    for verdict in run(paths, track):
+        counts[verdict.verdict] += 1
+        print(json.dumps(verdict.to_dict(), ensure_ascii=False) if as_json else verdict)
+    if not as_json:
+        said = ", ".join(f"{counts[v]} {v}" for v in ("kept", "mended", "refused"))
+        print(f"{counts.total()} {'tune' if counts.total() == 1 else 'tunes'}: {said}")
+    if counts["refused"]:
+        raise typer.Exit(2)
+
+
+@app.command()
 def info(
     path: Annotated[Path, typer.Argument(help="A file of music, a corpus, a run or a model.")],
     track: Track = "auto",
