@@ -1,64 +1,14 @@
-"""The command `tunesmith`: parse, call one verb, print. Heavy imports wait inside the commands."""
+"""Commands that make: corpora, models, melodies."""
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from tunesmith import __version__
-from tunesmith.errors import TunesmithError, UsageError
-
-app = typer.Typer(
-    help="A melody language model: prepare tunes, train on them, compose.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
-Track = Annotated[
-    str,
-    typer.Option(
-        metavar="auto|N|NAME|skyline",
-        help="Which track or part of a polyphonic file; skyline takes the highest notes of all.",
-    ),
-]
-
-
-def main() -> None:
-    """Run the command; a `TunesmithError` becomes one line on stderr and its exit code."""
-    try:
-        app()
-    except TunesmithError as e:
-        print(f"tunesmith: {e}", file=sys.stderr)
-        sys.exit(e.exit_code)
-    except KeyboardInterrupt:
-        print("tunesmith: stopped", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:  # the reader of our output went away: not an error
-        sys.stderr.close()
-        sys.exit(141)
-
-
-def _show_version(asked: bool) -> None:
-    if asked:
-        print(f"tunesmith {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Say the version."),
-    ] = False,
-) -> None:
-    pass
+from tunesmith.cli.common import Force, Track, app, print_rows, progress
+from tunesmith.errors import UsageError
 
 
 @app.command()
@@ -72,7 +22,7 @@ def quickstart(
     """Prepare real tunes, train the smallest model on them, compose eight melodies."""
     from tunesmith.api.quickstart import quickstart as run
 
-    with _progress("reading") as told:
+    with progress("reading") as told:
         run(
             out, minutes=minutes, source=source, seed=seed, force=force,
             say=print, progress=told, log=_print_step,
@@ -98,7 +48,7 @@ def prepare(
     from tunesmith.api.preparing import corpus_table
     from tunesmith.api.preparing import prepare as run
 
-    with _progress("reading") as told:
+    with progress("reading") as told:
         prepared = run(
             sources, out, accept_licence=accept_licence, licence=licence, track=track,
             progress=told,
@@ -119,7 +69,7 @@ def corpora() -> None:
         (c.name, str(c.tunes), "yes" if c.installed else "no", c.licence, c.description)
         for c in named_corpora()
     ]
-    _print_rows(rows)
+    print_rows(rows)
 
 
 @app.command()
@@ -193,7 +143,7 @@ def generate(
                 remedy="train one with `tunesmith quickstart` and give its folder, "
                 "as --model first-tunes/run",
             )
-        with _progress("composing") as told:
+        with progress("composing") as told:
             tunes = composing.generate(
                 composing.load_model(model), count=count, seed=seed, bars=bars, key=key,
                 mode=mode, meter=meter, tempo=tempo, style=style, temperature=temperature,
@@ -208,92 +158,6 @@ def generate(
             f"{tune.receipt['bits_per_note']:.2f} bits a note"
         )
     print(f"{len(written)} files in {out}")
-
-
-@app.command()
-def convert(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A file of music.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
-    track: Track = "auto",
-    force: Force = False,
-) -> None:
-    """Turn a file into another format, or into a score (.svg, .png) or sound (.wav)."""
-    from tunesmith import formats
-    from tunesmith.api.writing import write
-    from tunesmith.keyfinding import with_estimates
-
-    readings = formats.scan(source, track)
-    melodies = [r.melody for r in readings if r.melody]
-    errors = [r.error for r in readings if r.error]
-    for error in errors:
-        print(f"left out: {error}", file=sys.stderr)
-    for detail in (d for r in readings for d in r.details):
-        print(f"{source}: {detail}", file=sys.stderr)
-    for remark, count in _remarks(readings).items():
-        print(f"{source}: {remark}: {count}", file=sys.stderr)
-    if not melodies:
-        raise errors[0] if errors else UsageError("there is no tune in it", where=str(source))
-    keyed = [with_estimates(m) for m in melodies]
-    if estimated := sum(a is not b for a, b in zip(keyed, melodies, strict=True)):
-        print(f"{source}: key not named, estimated: {estimated}", file=sys.stderr)
-    write(keyed, target, force=force)
-    print(f"{len(melodies)} {'tune' if len(melodies) == 1 else 'tunes'} in {target}")
-
-
-@app.command()
-def check(
-    paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files or folders.")],
-    track: Track = "auto",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="A JSON object a line for each tune.")
-    ] = False,
-) -> None:
-    """Say for each tune whether it is kept as written, mended or refused, where, and what to do."""
-    import json
-    from collections import Counter
-
-    from tunesmith.api.checking import check as run
-
-    counts: Counter[str] = Counter()
-    for verdict in run(paths, track):
-        counts[verdict.verdict] += 1
-        print(json.dumps(verdict.to_dict(), ensure_ascii=False) if as_json else verdict)
-    if not as_json:
-        said = ", ".join(f"{counts[v]} {v}" for v in ("kept", "mended", "refused"))
-        print(f"{counts.total()} {'tune' if counts.total() == 1 else 'tunes'}: {said}")
-    if counts["refused"]:
-        raise typer.Exit(2)
-
-
-@app.command()
-def info(
-    path: Annotated[Path, typer.Argument(help="A file of music, a corpus, a run or a model.")],
-    track: Track = "auto",
-) -> None:
-    """Say what something is, in a screenful."""
-    from tunesmith.api.looking import describe
-
-    print(describe(path, track))
-
-
-@app.command("tokens")
-def show_tokens(
-    path: Annotated[Path, typer.Argument(help="A file of music.")],
-    tokens: Annotated[str, typer.Option(help="notes or letters.")] = "notes",
-    track: Track = "auto",
-) -> None:
-    """Print tunes as tokens in words, a bar a line."""
-    from tunesmith.api.looking import tokens_in_words
-
-    print(tokens_in_words(path, tokens, track))
-
-
-def _remarks(readings: Any) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for reading in readings:
-        for remark, count in reading.remarks.items():
-            total[remark] = total.get(remark, 0) + count
-    return total
 
 
 def _print_step(record: dict[str, Any]) -> None:
@@ -311,31 +175,3 @@ def _print_step(record: dict[str, Any]) -> None:
     left = int(record["seconds_left"])
     parts.append(f"{left // 60}:{left % 60:02} left")
     print(", ".join(parts), flush=True)
-
-
-def _print_rows(rows: list[tuple[str, ...]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*rows[0], box=None, pad_edge=False)
-    for row in rows[1:]:
-        table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
-
-
-@contextlib.contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A progress bar with rate and time left on stderr; nothing if that is no terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich import progress as bars
-    from rich.console import Console
-
-    columns = (
-        "{task.description}", bars.BarColumn(), bars.MofNCompleteColumn(),
-        bars.TimeElapsedColumn(), bars.TimeRemainingColumn(),
-    )  # fmt: skip
-    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(what, total=None)
-        yield lambda done, total: shown.update(task, completed=done, total=total)

@@ -1,0 +1,26 @@
+"""The command `tunesmith`: parse, call one verb, print. Heavy imports wait inside the commands."""
+
+from __future__ import annotations
+
+import sys
+
+from tunesmith.cli import building, converting
+from tunesmith.cli.common import app
+from tunesmith.errors import TunesmithError
+
+__all__ = ["app", "building", "converting", "main"]
+
+
+def main() -> None:
+    """Run the command; a `TunesmithError` becomes one line on stderr and its exit code."""
+    try:
+        app()
+    except TunesmithError as e:
+        print(f"tunesmith: {e}", file=sys.stderr)
+        sys.exit(e.exit_code)
+    except KeyboardInterrupt:
+        print("tunesmith: stopped", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output went away: not an error
+        sys.stderr.close()
+        sys.exit(141)
