@@ -30,6 +30,23 @@ class Interval(NamedTuple):
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
+class Bits(NamedTuple):
+    """A code length in bits, by what it tells.
+
+    Attributes:
+        pitch: which pitches, the key among them, where it is known that a note begins.
+        timing: all else: metre, pickup, bars, lengths, rests, ties, the end.
+    """
+
+    pitch: float
+    timing: float
+
+    @property
+    def total(self) -> float:
+        """Both together."""
+        return self.pitch + self.timing
+
+
 def tune_bits(network: Network, vocabulary: Vocabulary, tunes: Sequence[Ids]) -> list[float]:
     """The unconditional code length of each tune in bits: all attributes unknown.
 
