@@ -35,6 +35,7 @@ judged by reading; `benchmarks/duplicates.py` gives precision and recall on the 
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from array import array
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -192,45 +193,48 @@ def _padded(lines: Sequence[Line], filler: int) -> Line:
 
 
 class Sketches:
-    """The sketches of many tunes, below 1 kB a tune while neighbours are looked for."""
+    """The sketches of many tunes: on disk, but for 20 bytes a tune.
+
+    While neighbours are looked for, the index takes another 450 bytes a tune.
+    """
 
     def __init__(self) -> None:
-        self._hashes = array("I")
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as this object)
         self._ends = array("q", [0])
         self._runs = array("i")
-        self._lines = bytearray()
-        self._line_ends = array("q", [0])
+        self._hashes = array("B")
 
     def __len__(self) -> int:
         return len(self._runs)
 
     def __getitem__(self, tune: int) -> Sketch:
-        hashes = memoryview(self._hashes)[self._ends[tune] : self._ends[tune + 1]]
-        line = memoryview(self._lines)[self._line_ends[tune] : self._line_ends[tune + 1]]
-        return Sketch(
-            np.frombuffer(hashes, dtype=np.uint32),
-            self._runs[tune],
-            np.frombuffer(line, dtype=np.uint8),
-        )
+        start, end = self._ends[tune], self._ends[tune + 1]
+        self._file.seek(start)
+        data = self._file.read(end - start)
+        count = self._hashes[tune]
+        hashes = np.frombuffer(data, np.uint32, count)
+        return Sketch(hashes, self._runs[tune], np.frombuffer(data, np.uint8, offset=4 * count))
 
     def add(self, added: Sketch) -> None:
-        """Add the next tune's."""
-        self._hashes.frombytes(added.hashes.astype(np.uint32).tobytes())
-        self._ends.append(len(self._hashes))
+        """Add the next tune's, before any is asked for."""
+        written = self._file.write(added.hashes.astype(np.uint32).tobytes())
+        written += self._file.write(added.line.astype(np.uint8).tobytes())
+        self._ends.append(self._ends[-1] + written)
         self._runs.append(added.runs)
-        self._lines += added.line.astype(np.uint8).tobytes()
-        self._line_ends.append(len(self._lines))
+        self._hashes.append(len(added.hashes))
 
     def neighbours(self) -> Iterator[tuple[int, int]]:
         """Pairs of near-duplicates (earlier, later), each once, in no order to rely on."""
         if not len(self):
             return
-        hashes = np.frombuffer(self._hashes, dtype=np.uint32)
-        ends = np.frombuffer(self._ends, dtype=np.int64)
-        index = hashes.astype(np.uint64)
-        index <<= np.uint64(32)
-        for tune in range(len(self)):  # in place: there may be a million
-            index[ends[tune] : ends[tune + 1]] |= np.uint64(tune)
+        index = np.empty(sum(self._hashes), np.uint64)
+        filled = 0
+        for tune in range(len(self)):
+            hashes = self[tune].hashes
+            index[filled : filled + len(hashes)] = hashes
+            index[filled : filled + len(hashes)] <<= np.uint64(32)
+            index[filled : filled + len(hashes)] |= np.uint64(tune)
+            filled += len(hashes)
         index.sort()  # by hash, then by tune
         open_: list[tuple[int, int]] = []
         for later in range(len(self)):

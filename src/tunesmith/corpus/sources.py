@@ -28,12 +28,17 @@ class MusicFile:
     """A file to read.
 
     Attributes:
-        path: where to open it; below the source as the user wrote it.
-        label: its place in the source, with '/' between folders.
+        root: the folder that its source is, or is in, as the user wrote it.
+        label: its place there, with '/' between folders.
     """
 
-    path: str
+    root: str
     label: str
+
+    @property
+    def path(self) -> str:
+        """Where to open it."""
+        return os.path.join(self.root, *self.label.split("/"))  # noqa: PTH118 (no 100,000 Paths)
 
 
 @dataclass(frozen=True)
@@ -201,7 +206,7 @@ def _named_source(name: str, accept_licence: bool) -> Source:
             "this corpus is not installed", where=name, remedy="pip install 'tunesmith[train]'"
         )
     files = tuple(
-        MusicFile(str(path), f"{folder}/{path.name}")
+        MusicFile(str(root), f"{folder}/{path.name}")
         for folder in named.folders
         for path in sorted((root / folder).glob("*.abc"))
     )
@@ -234,7 +239,7 @@ def _path_source(name: str, licence: str, kept_out: str | None) -> Source:
             where=name,
             remedy=f"music is in files that end in {', '.join(MUSIC)}",
         )
-    return Source(name, licence, "a file", (MusicFile(name, path.name),))
+    return Source(name, licence, "a file", (MusicFile(os.path.dirname(name), path.name),))  # noqa: PTH120
 
 
 def _kinds(passed_over: Counter[str]) -> str:
@@ -246,6 +251,7 @@ def _kinds(passed_over: Counter[str]) -> str:
 def _walk(top: Path, kept_out: str | None, passed_over: Counter[str]) -> Iterator[MusicFile]:
     """The files of music below a folder, sorted; links are followed, each folder entered once."""
     entered: set[str] = set()
+    root = str(top)  # one string for all of them
 
     def enter(folder: Path, label: str) -> Iterator[MusicFile]:
         real = os.path.realpath(folder)
@@ -268,7 +274,7 @@ def _walk(top: Path, kept_out: str | None, passed_over: Counter[str]) -> Iterato
             if _is_folder(entry):
                 yield from enter(folder / entry.name, place + "/")
             elif _holds_music(entry, passed_over):
-                yield MusicFile(str(folder / entry.name), place)
+                yield MusicFile(root, place)
 
     return enter(top, "")
 
