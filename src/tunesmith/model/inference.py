@@ -6,7 +6,7 @@ and value heads, G = H / K query heads to each of these, E width of a head, V to
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -140,8 +140,22 @@ class Network:
         Returns:
             For each sequence of n ids, (n - 1,).
         """
-        windows = [(i, *w) for i, ids in enumerate(sequences) for w in self._windows(ids)]
         results = [np.empty(len(ids) - 1) for ids in sequences]
+        for i, place, distributions in self.distributions(sequences):
+            ids = sequences[i][place + 1 : place + 1 + len(distributions)].astype(np.int64)
+            results[i][place : place + len(ids)] = distributions[np.arange(len(ids)), ids]
+        return results
+
+    def distributions(
+        self, sequences: Sequence[NDArray[np.integer]]
+    ) -> Iterator[tuple[int, int, NDArray[np.float64]]]:
+        """What the model expects at each id of each sequence but the first; windows as above.
+
+        Yields:
+            Piece by piece, in no order: which sequence, how many of its (n - 1) places lie
+            before, and (S, V) log-probabilities in nats of the S next ones.
+        """
+        windows = [(i, *w) for i, ids in enumerate(sequences) for w in self._windows(ids)]
         windows.sort(key=lambda w: len(w[1]))
         while windows:
             length = len(windows[-1][1])
@@ -151,14 +165,13 @@ class Network:
             ids = np.zeros((len(batch), length), np.int64)
             for row, (_, window, _, _) in enumerate(batch):
                 ids[row, : len(window)] = window
-            logits: NDArray[np.float64] = self.forward(ids[:, :-1]).astype(np.float64)
-            logits -= logits.max(axis=-1, keepdims=True)
-            scores: NDArray[np.float64] = np.take_along_axis(logits, ids[:, 1:, None], -1)[..., 0]
-            scores -= np.log(np.exp(logits).sum(axis=-1))
+            forward = self.forward(ids[:, :-1])
             for row, (i, window, scored, place) in enumerate(batch):
                 n = len(window) - 1
-                results[i][place : place + scored] = scores[row, n - scored : n]
-        return results
+                logits: NDArray[np.float64] = forward[row, n - scored : n].astype(np.float64)
+                logits -= logits.max(axis=-1, keepdims=True)
+                logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+                yield i, place, logits
 
     def _windows(self, ids: NDArray[np.integer]) -> list[tuple[NDArray[np.integer], int, int]]:
         """Windows of ids, how many of their last ids count, and where these go."""
