@@ -17,9 +17,11 @@ from tunesmith.melody import show_with
 
 if TYPE_CHECKING:
     from tunesmith.api.composing import Model, Tune, generate, load_model
+    from tunesmith.api.evaluating import evaluate
     from tunesmith.api.learning import train
     from tunesmith.api.preparing import prepare
     from tunesmith.api.quickstart import quickstart
+    from tunesmith.api.surprising import surprise
     from tunesmith.api.writing import read, write
     from tunesmith.corpus import Corpus
     from tunesmith.errors import TunesmithError
@@ -39,11 +41,13 @@ _HOMES = {
     "Note": "melody",
     "Tune": "api.composing",
     "TunesmithError": "errors",
+    "evaluate": "api.evaluating",
     "generate": "api.composing",
     "load_model": "api.composing",
     "prepare": "api.preparing",
     "quickstart": "api.quickstart",
     "read": "api.writing",
+    "surprise": "api.surprising",
     "train": "api.learning",
     "write": "api.writing",
 }
@@ -59,11 +63,13 @@ __all__ = [
     "Tune",
     "TunesmithError",
     "__version__",
+    "evaluate",
     "generate",
     "load_model",
     "prepare",
     "quickstart",
     "read",
+    "surprise",
     "train",
     "write",
 ]

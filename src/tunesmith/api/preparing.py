@@ -95,8 +95,12 @@ class Tokenised:
 
 def style_names(corpus: Corpus) -> tuple[str, ...]:
     """The styles of a corpus: its sources, by name or by the last part of their path."""
-    names = [Path(s["name"]).stem or s["name"] for s in corpus.manifest["sources"]]
-    return tuple(dict.fromkeys(names))
+    return tuple(dict.fromkeys(style_of(s["name"]) for s in corpus.manifest["sources"]))
+
+
+def style_of(source: str) -> str:
+    """The style of a source's tunes: its name, or the last part of its path."""
+    return Path(source).stem or source
 
 
 def tokenised(corpus: Corpus, vocabulary: Vocabulary, side: str, context: int) -> Tokenised:
@@ -128,7 +132,7 @@ def tokenised(corpus: Corpus, vocabulary: Vocabulary, side: str, context: int) -
                 counts["exact duplicates"] += 1
                 continue
             seen.add(tune.key)
-            style = Path(tune.source).stem or tune.source
+            style = style_of(tune.source)
             try:
                 # Pitches are told from the tonic: where no key is named, a likely one will do.
                 whole = vocabulary.encode(with_estimates(tune.melody), style).ids

@@ -112,7 +112,7 @@ def owners(vocabulary: Vocabulary, ids: Ids) -> NDArray[np.int64]:
     events = np.append(np.flatnonzero(is_event), len(ids))
     event = events[np.searchsorted(events, np.arange(len(ids)))]  # the one that each id leads to
     note = np.cumsum(is_pitch) - 1  # begun last
-    owner = np.append(note, END)[event]
+    owner: NDArray[np.int64] = np.append(note, END)[event]
     after_rest = np.append(is_rest, False)[event]
     owner[after_rest] += 1
     owner[owner > note[-1]] = END
@@ -185,7 +185,9 @@ def _tune_score(
         of_pitch[KEY_SLOT] = logs[KEY_SLOT]
     bits = -np.stack([of_pitch, logs - of_pitch]) * charged / math.log(2)  # (2, T)
     n = int(notes.sum())
-    pitch, timing = (np.bincount(owner[owner >= 0], b[owner >= 0], n) for b in bits)
+    pitch, timing = np.zeros(n), np.zeros(n)
+    for into, b in zip((pitch, timing), bits, strict=True):
+        np.add.at(into, owner[owner >= 0], b[owner >= 0])
     return TuneScore(
         pitch=pitch,
         timing=timing,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import resvg_py
 import verovio
@@ -43,7 +43,7 @@ def to_svg(melodies: Sequence[Melody]) -> str:
         UsageError: if there are no melodies.
         InputError: if notation cannot spell one.
     """
-    return ET.tostring(_draw(melodies)[0], encoding="unicode")
+    return ET.tostring(draw(melodies)[0], encoding="unicode")
 
 
 def to_png(melodies: Sequence[Melody], scale: float = 2.0) -> bytes:
@@ -56,9 +56,13 @@ def to_png(melodies: Sequence[Melody], scale: float = 2.0) -> bytes:
     Raises:
         UsageError: as `to_svg`; a scale outside its range, or a picture too large.
     """
+    return rasterised(*draw(melodies), scale)
+
+
+def rasterised(picture: ET.Element, height: float, scale: float) -> bytes:
+    """What `draw` made, as PNG; see `to_png`."""
     if not 0.1 <= scale <= 10:
         raise UsageError(f"a scale of {scale:g}", remedy="give one from 0.1 to 10")
-    picture, height = _draw(melodies)
     if WIDTH * height * scale**2 > _MOST_PIXELS:
         raise UsageError(
             f"a picture of {WIDTH * scale:.0f} by {height * scale:.0f} pixels is too large",
@@ -76,8 +80,16 @@ def to_png(melodies: Sequence[Melody], scale: float = 2.0) -> bytes:
     return bytes(image)
 
 
-def _draw(melodies: Sequence[Melody]) -> tuple[ET.Element, float]:
-    """The picture as an <svg> element, and its height in pixels."""
+def draw(
+    melodies: Sequence[Melody], over: Callable[[ET.Element, float], float] | None = None
+) -> tuple[ET.Element, float]:
+    """The picture as an <svg> element, and its height in pixels.
+
+    Args:
+        melodies: what to draw.
+        over: draws on each page when it is engraved: told the page and its height in
+            verovio's inner units, it gives the height that the page has then.
+    """
     if not melodies:
         raise UsageError("no melodies to draw")
     picture = ET.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img"})
@@ -91,6 +103,8 @@ def _draw(melodies: Sequence[Melody]) -> tuple[ET.Element, float]:
         if title := titles[i]:
             y = _draw_title(picture, title, y)
         for page, height in _engrave(melody, i):
+            if over:
+                height = over(page, height)
             page.set("transform", f"translate(0,{y:g}) scale({_INNER:g})")
             picture.append(page)
             y += height * _INNER
