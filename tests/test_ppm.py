@@ -3,12 +3,17 @@
 import math
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunesmith.errors import UsageError
+from tunesmith.evaluation import ppm_melody
 from tunesmith.evaluation.ppm import KINDS, PPM, Distribution, Predictor, SequencePPM, combine
+from tunesmith.evaluation.ppm_melody import MelodyPPM
+from tunesmith.melody import Key, Melody, Meter, Note
+from tunesmith.tokens.table import METERS
 
 pieces = st.lists(st.lists(st.integers(0, 4), max_size=25), max_size=6)
 orders = st.one_of(st.none(), st.integers(0, 4))
@@ -61,6 +66,7 @@ def test_unbounded_it_starts_at_the_shortest_context_with_one_follower():
     assert followers[-1] == {"b": 2}
     assert len(followers) == 3  # none, 'a', 'xa'
     assert len(fitted(["yxab", "yxab", "zac"], 6, order=3)._chain("yxa", 3)) == 4
+    assert len(fitted(["yxab", "yxab", "zac"], 6, reach=1)._chain("yxa", 3)) == 2
 
 
 def test_nothing_learnt_is_uniform():
@@ -155,3 +161,97 @@ def test_what_makes_no_sense_is_refused():
     for make in (lambda: PPM(0), lambda: PPM(4, order=-1), lambda: Predictor("lstm", 4)):
         with pytest.raises(UsageError):
             make()
+
+
+# -- melodies -------------------------------------------------------------------------------
+
+
+def tune(pitches, lengths, rests=(), key=None, pickup=0):
+    """Notes of these lengths in sixteenths, those at `rests` silent."""
+    notes, tick = [], 0
+    for i, (pitch, length) in enumerate(zip(pitches, lengths, strict=True)):
+        if i not in rests:
+            notes.append(Note(tick, length * 120, pitch))
+        tick += length * 120
+    return Melody(tuple(notes), (Meter(0, 4, 4),), duration=tick, key=key, pickup=pickup)
+
+
+def random_tune(seed):
+    rng = random.Random(seed)
+    n = rng.randrange(3, 20)
+    rests = {i for i in range(1, n) if rng.random() < 0.2}
+    pitches, lengths = (rng.choices(p, k=n) for p in ([60, 62, 64, 67], [1, 2, 4, 8]))
+    return tune(pitches, lengths, rests, Key(rng.choice("CDG"), "major"))
+
+
+def test_unfitted_a_melody_costs_uniform_choices():
+    melody = tune([60, 0, 64], [4, 4, 4], rests={1})
+    found = MelodyPPM("ltm").bits(melody)
+    rest = math.log2(129), math.log2(129 / 128)  # a rest; no rest
+    assert found.pitch == pytest.approx(2 * 7)  # which of 128, twice
+    expected = math.log2(len(METERS)) + (1 + 3 + 1) * 12 + rest[0] + 2 * rest[1]
+    assert found.timing == pytest.approx(expected)
+
+
+def test_the_key_is_paid_for_and_then_transposition_is_not():
+    c, d = (tune([60 + t, 64 + t, 67 + t, 60 + t] * 4, [4] * 16, key=Key(k, "major"))
+            for t, k in ((0, "C"), (2, "D")))  # fmt: skip
+    assert MelodyPPM("ltm", from_tonic=True).bits(c).pitch == pytest.approx(16 * 7 + math.log2(13))
+    tonic, plain = (MelodyPPM("ltm", 2, from_tonic=t).fit([c] * 9).bits(d) for t in (True, False))
+    assert tonic.pitch < plain.pitch
+    assert tonic.timing == pytest.approx(plain.timing, abs=0.1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pitch_and_timing_add_up_to_the_code_length(kind):
+    training, melody = [random_tune(i) for i in range(8)], random_tune(99)
+    model, again = (MelodyPPM(kind, 3).fit(training) for _ in range(2))
+    total = 0.0
+    again._begin()
+    for stream, past, at, symbol in again._events(melody):
+        total -= math.log2(again._models[stream].predict(past, at).probability(symbol))
+        again._models[stream].learn(past, at, symbol)
+    assert model.bits(melody).total == pytest.approx(total)
+
+
+def test_training_on_alike_tunes_helps_and_what_it_heard_helps_later():
+    training = [random_tune(i) for i in range(20)]
+    same = {k: MelodyPPM(k).fit(training) for k in KINDS}
+    first = {k: m.bits(training[3]).total for k, m in same.items()}
+    assert max(first["ltm"], first["both"]) < first["stm"] / 3
+    new = random_tune(77)
+    once, twice = (same["both"].bits(new).total for _ in range(2))
+    assert twice < once
+    assert same["ltm"].bits(new) == same["ltm"].bits(new)
+
+
+@pytest.mark.parametrize("from_tonic", [False, True])
+def test_samples_are_melodies_of_what_was_seen(from_tonic):
+    training = [random_tune(i) for i in range(20)]
+    model = MelodyPPM("both", 3, from_tonic=from_tonic).fit(training)
+    one = model.sample(np.random.default_rng(5))
+    assert one == model.sample(np.random.default_rng(5))  # nothing lasting was learnt
+    tunes = [model.sample(np.random.default_rng(i)) for i in range(30)]
+    assert len(set(tunes)) > 20
+    known = {n.duration for t in training for n in t.notes} | {
+        r for t in training for _, r in t.rests
+    }
+    assert {n.duration for t in tunes for n in t.notes} <= known
+    assert all(t.meters == (Meter(0, 4, 4),) for t in tunes)
+    assert all((t.key is not None) == from_tonic for t in tunes)
+    if not from_tonic:
+        assert {p for t in tunes for p in t.pitches} <= {60, 62, 64, 67}
+
+
+def test_a_sample_without_end_is_cut_and_counted(monkeypatch):
+    monkeypatch.setattr(ppm_melody, "_MOST_EVENTS", 50)
+    model = MelodyPPM("both", 1).fit([tune([60, 62] * 400, [4] * 800)])
+    melodies = [model.sample(np.random.default_rng(i)) for i in range(5)]
+    assert model.cut >= 1
+    assert max(len(m.notes) for m in melodies) == 50
+
+
+def test_samples_need_training():
+    for model in (MelodyPPM("both"), MelodyPPM("stm").fit([random_tune(1)])):
+        with pytest.raises(UsageError, match="fit"):
+            model.sample(np.random.default_rng(0))

@@ -112,18 +112,29 @@ class PPM:
         alphabet: how many symbols there are, seen or not; 1 or more.
         order: how many symbols a context holds at most; None for PPM*: the shortest context
             that only ever had one follower, or else the longest one seen.
+        reach: how many symbols a context of PPM* may hold; None for no limit. Where symbols
+            repeat in long runs, time and memory grow with it.
         exclusion: see above.
 
     Raises:
-        UsageError: for an alphabet or order out of range.
+        UsageError: for an alphabet, order or reach out of range.
     """
 
-    def __init__(self, alphabet: int, *, order: int | None = None, exclusion: bool = True) -> None:
+    def __init__(
+        self,
+        alphabet: int,
+        *,
+        order: int | None = None,
+        reach: int | None = None,
+        exclusion: bool = True,
+    ) -> None:
         if alphabet < 1:
             raise UsageError(f"an alphabet of {alphabet} symbols")
-        if order is not None and order < 0:
-            raise UsageError(f"a context of {order} symbols", remedy="give 0 or more, or None")
+        for bound in (order, reach):
+            if bound is not None and bound < 0:
+                raise UsageError(f"a context of {bound} symbols", remedy="give 0 or more, or None")
         self.alphabet, self.order, self.exclusion = alphabet, order, exclusion
+        self._deepest = reach if order is None else order
         self._root = _Context()
 
     def learn(self, past: Past, at: int, symbol: Hashable) -> None:
@@ -180,7 +191,7 @@ class PPM:
 
     def _depth(self, at: int) -> int:
         """How many symbols the longest context after `at` symbols holds."""
-        return at if self.order is None else min(at, self.order)
+        return at if self._deepest is None else min(at, self._deepest)
 
     def _chain(self, past: Past, at: int) -> list[dict[Hashable, int]]:
         """The followers of each context, from none to the one that prediction starts from."""
@@ -222,6 +233,7 @@ class Predictor:
             combined with 'stm'.
         alphabet: how many symbols there are.
         order: of the long-term model's contexts, None for PPM*; the short-term one is PPM*.
+        reach: of PPM*, in both.
         bias: of the combination, see `combine`.
 
     Raises:
@@ -229,13 +241,21 @@ class Predictor:
     """
 
     def __init__(
-        self, kind: Kind, alphabet: int, *, order: int | None = None, bias: float = BIAS
+        self,
+        kind: Kind,
+        alphabet: int,
+        *,
+        order: int | None = None,
+        reach: int | None = None,
+        bias: float = BIAS,
     ) -> None:
         if kind not in KINDS:
             raise UsageError(f"no PPM is called '{kind}'", remedy=f"one of {', '.join(KINDS)}")
         self.kind, self.alphabet, self.bias = kind, alphabet, bias
-        self._long = None if kind == "stm" else PPM(alphabet, order=order)
-        self._short = PPM(alphabet) if kind in ("stm", "both") else None
+        self._reach = reach
+        self._long = None if kind == "stm" else PPM(alphabet, order=order, reach=reach)
+        self._short: PPM | None = None
+        self.begin()
 
     def study(self, past: Past, at: int, symbol: Hashable) -> None:
         """Learn from a training piece; see `PPM.learn`."""
@@ -244,8 +264,8 @@ class Predictor:
 
     def begin(self) -> None:
         """A new piece: forget the last one, as far as this kind forgets."""
-        if self._short:
-            self._short = PPM(self.alphabet)
+        if self.kind in ("stm", "both"):
+            self._short = PPM(self.alphabet, reach=self._reach)
 
     def predict(self, past: Past, at: int) -> Distribution:
         """What follows the first `at` symbols of `past` in the present piece."""
