@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from tunesmith.cli import building, converting, evaluate, surprise
+from tunesmith.cli import building, compare, converting, evaluate, report, surprise
 from tunesmith.cli.common import app
 from tunesmith.errors import TunesmithError
 
-__all__ = ["app", "building", "converting", "evaluate", "main", "surprise"]
+__all__ = ["app", "building", "compare", "converting", "evaluate", "main", "report", "surprise"]
 
 
 def main() -> None:

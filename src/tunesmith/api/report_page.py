@@ -1,0 +1,295 @@
+"""The report's page: what was measured, in the order in which a reader asks."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tunesmith.evaluation.findings import COMPARED, MELODIES, STRENGTH, TRAINING, WEAKNESS, Figure
+from tunesmith.render import plots
+from tunesmith.render.audio import seconds_of
+from tunesmith.render.page import (
+    Block,
+    Heading,
+    Picture,
+    Points,
+    Sound,
+    Table,
+    Text,
+    small_wav,
+)
+from tunesmith.render.svg import WIDTH, to_svg
+
+if TYPE_CHECKING:
+    from tunesmith.api.reporting import Report
+
+_SOUND_BYTES = 2_400_000  # as WAV; a third more in the page
+_NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
+
+
+def blocks(made: Report) -> list[Block]:
+    """The whole report."""
+    sides = made.plan["tunes"]
+    page: list[Block] = [
+        Heading(f"Report of the run {made.run.name}", 1),
+        Text(
+            f"A model of {_parameters(made):,} parameters, vocabulary "
+            f"'{made.model.vocabulary.kind}', trained on {sides['train']:,} tunes for "
+            f"{made.records[-1]['step']:,} of {made.plan['steps']:,} steps and watched on "
+            f"{sides['validation']:,} tunes that were held out with all their "
+            "near-duplicates. Brackets hold 95 % intervals (bootstrap over tunes) unless they "
+            "say otherwise. A sentence that judges stands here only where the whole interval "
+            "is on its side."
+        ),
+        *_training(made),
+        *_melodies(made),
+        *_verdicts(made),
+    ]
+    if made.left_out:
+        page += [Heading("Left out"), Points(tuple((t, "") for t in made.left_out))]
+    sha = made.model.checkpoint.sha256[:12]
+    licence = made.model.checkpoint.provenance.get("licence", "not stated")
+    page.append(Text(f"Model {sha}; licence of the weights: {licence}."))
+    return page
+
+
+def _parameters(made: Report) -> int:
+    shapes = made.model.checkpoint.config.shapes()
+    return sum(math.prod(s) for s in shapes.values())
+
+
+# -- training ----------------------------------------------------------------------
+
+
+def _training(made: Report) -> list[Block]:
+    page: list[Block] = [Heading("Training performance")]
+    page.append(_loss_picture(made))
+    if made.curve:
+        page.append(Text(_curve_words(made)))
+    page.append(_training_table(made))
+    page += _said(made, TRAINING)
+    page += [Heading("What was recorded", 3), _record_table(made)]
+    return page
+
+
+def _loss_picture(made: Report) -> Picture:
+    steps = [float(r["step"]) for r in made.records]
+    valid = [r["val_loss"] for r in made.records]
+    known = [r["train_loss"] for r in made.records]
+    total = made.plan["steps"]
+    series = [
+        plots.Series("training", steps, known, style=1, dots=True),
+        plots.Series("validation", steps, valid, style=0, dots=True),
+    ]
+    said = f"Validation loss falls from {valid[0]:.3f} to {min(valid):.3f} nats a token."
+    if valid[0] <= min(valid):
+        said = f"Validation loss is never below its first value, {valid[0]:.3f} nats a token."
+    if made.curve:
+        grid = np.unique(np.linspace(steps[0], total, 60).astype(int))
+        fitted = [made.curve.at(int(s)) for s in grid]
+        series.append(plots.Series("fitted", [float(s) for s in grid], fitted, style=2))
+    if "loss_at_the_end" in made.figures:
+        end = made.figures["loss_at_the_end"]
+        xs = [steps[-1], float(total)]
+        series.append(
+            plots.Series(
+                "", xs, [valid[-1], end.value], [valid[-1], end.low], [valid[-1], end.high], style=3
+            )
+        )
+        said += f" At step {total} it is expected between {end.low:.3f} and {end.high:.3f}."
+    svg = plots.curves(
+        series, title="Loss by training step", x_label="step", y_label="loss, nats a token",
+        description=said,
+    )  # fmt: skip
+    return Picture(svg, said, f"Loss by training step. {said}")
+
+
+def _curve_words(made: Report) -> str:
+    """The fit in words that judge nothing."""
+    assert made.curve is not None
+    twice = made.figures["loss_of_twice"]
+    words = (
+        "The fitted curve is a power law in the summed learning rate, with a term for the rate's "
+        "height, since the rate falls to zero at the end of a run. "
+    )
+    if "loss_at_the_end" in made.figures:
+        end = made.figures["loss_at_the_end"]
+        words += (
+            f"This run is not at its end: by the curve it would end at {end.value:.3f} "
+            f"[{end.low:.3f}, {end.high:.3f}] nats a token (80 % interval). "
+        )
+    return words + (
+        f"A run of {2 * made.plan['steps']:,} steps under the same schedule would end at "
+        f"{twice.value:.3f} [{twice.low:.3f}, {twice.high:.3f}] (80 % interval)."
+    )
+
+
+_TRAINING_ROWS = (
+    ("bits_per_note", "Bits a note, held-out tunes"),
+    ("bits_of_pitch", "  of which pitch"),
+    ("bits_of_timing", "  of which timing"),
+    ("bits_of_training", "Bits a note, training tunes"),
+    ("bits_of_markov", "Bits a note, best Markov model"),
+    ("loss", "Loss, nats a token"),
+    ("perplexity", "Perplexity a token"),
+)
+
+
+def _training_table(made: Report) -> Table:
+    rows = [("figure of the best checkpoint", "value")]
+    for name, label in _TRAINING_ROWS:
+        if name in made.figures:
+            if name == "bits_of_markov":
+                label += f" ({made.plan['markov']})"
+            rows.append((label, _bracketed(made.figures[name], 3)))
+    if len(rows) == 1:
+        best = min(made.records, key=lambda r: r["val_loss"])
+        rows += [
+            ("Loss, nats a token", f"{best['val_loss']:.4f}"),
+            ("Perplexity a token", f"{best['perplexity']:.4f}"),
+            ("Bits a note, held-out tunes", f"{best['bits_per_note']:.3f}"),
+        ]
+    return Table(tuple(rows))
+
+
+def _record_table(made: Report) -> Table:
+    rows = [("step", "training loss", "validation loss", "perplexity", "bits a note")]
+    rows += [
+        (f"{r['step']:,}", f"{r['train_loss']:.4f}", f"{r['val_loss']:.4f}",
+         f"{r['perplexity']:.4f}", f"{r['bits_per_note']:.3f}")
+        for r in made.records
+    ]  # fmt: skip
+    return Table(tuple(rows))
+
+
+# -- melodies ----------------------------------------------------------------------
+
+
+def _melodies(made: Report) -> list[Block]:
+    count = len(next(iter(made.features.values()))[0])
+    sampling = made.tunes[0].receipt["sampling"]
+    seed = made.tunes[0].receipt["seed"]
+    page: list[Block] = [
+        Heading("Generated melodies"),
+        Text(
+            f"{len(made.tunes)} melodies of 8 bars, the first that seed {seed} gives at top-p "
+            f"{sampling['top_p']:g}; none was chosen or rejected."
+        ),
+    ]
+    budget = _SOUND_BYTES
+    silent = 0
+    for i, tune in enumerate(made.tunes, 1):
+        m = tune.melody
+        page.append(Heading(f"Melody {i}", 3))
+        page.append(
+            Text(
+                f"{m.key or 'no key'}, {m.meters[0]}, {len(m.notes)} notes, "
+                f"{tune.receipt['bits_per_note']:.2f} bits a note."
+            )
+        )
+        page.append(Picture(to_svg([m]), f"Score of melody {i}", least=round(0.62 * WIDTH)))
+        size = round(2 * 11_025 * (seconds_of(m) + 1))
+        if size <= budget:
+            budget -= size
+            page.append(Sound(small_wav(m), f"Melody {i}, played"))
+        else:
+            silent += 1
+        page.append(
+            Picture(plots.piano_roll(m), f"Piano roll of melody {i}", f"Piano roll, melody {i}.")
+        )
+    if silent:
+        page.append(Text(f"{silent} of them have no sound here, to keep the page small."))
+    page += _comparison(made, count, sampling["top_p"])
+    page += _said(made, MELODIES)
+    return page
+
+
+def _comparison(made: Report, count: int, top_p: float) -> list[Block]:
+    human = len(next(iter(made.features.values()))[1])
+    beside = f", beside {human} held-out human tunes" if human else ""
+    page: list[Block] = [
+        Heading("As a set", 3),
+        Text(
+            f"{count} other melodies at top-p {top_p:g}, of the length that the model chose"
+            f"{beside}. Means over tunes; the last column is the difference in standard "
+            "deviations between human tunes."
+        ),
+    ]
+    rows: list[tuple[str, ...]] = [("measure", "generated", "human", "difference")]
+    for name, (label, *_) in COMPARED.items():
+        cells = [made.figures.get(f"{k}_{name}") for k in ("generated", "human", "away")]
+        rows.append((label, *(_bracketed(c, 2) if c else "—" for c in cells)))
+    page.append(Table(tuple(rows)))
+    page += [
+        _histogram(made, "degree_histogram", _degrees(), "Degrees of the scale",
+                   "semitones above the tonic"),
+        _histogram(made, "interval_histogram", _intervals(), "Intervals",
+                   "semitones to the next note", slice(0, 25)),
+        _histogram(made, "length_histogram", _lengths(), "Note lengths", "quarter notes"),
+    ]  # fmt: skip
+    return page
+
+
+def _degrees() -> list[str]:
+    return [str(i) for i in range(12)]
+
+
+def _intervals() -> list[str]:
+    return [str(i) if i % 2 == 0 else "" for i in range(-12, 13)]
+
+
+def _lengths() -> list[str]:
+    from tunesmith.evaluation.features import LENGTHS
+
+    shown = {6: "¼", 12: "½", 24: "1", 48: "2", 96: "4", 192: "8"}
+    return [shown.get(steps, "") for steps in LENGTHS]
+
+
+def _histogram(
+    made: Report, name: str, labels: list[str], title: str, x_label: str, part: slice = slice(None)
+) -> Picture:
+    groups = {}
+    for group, values in zip(("generated", "human"), made.features[name], strict=True):
+        if values:
+            groups[group] = (100 * np.nanmean(np.array(values), axis=0))[part].tolist()
+    tops = " ".join(
+        f"{g}: most often {labels[int(np.argmax(v))] or 'between'} ({max(v):.0f} %)."
+        for g, v in groups.items()
+    )
+    svg = plots.bars(
+        labels, groups, title=title, x_label=x_label, y_label="share of notes, %",
+        description=tops,
+    )  # fmt: skip
+    return Picture(svg, f"{title}: {tops}", f"{title}, mean share over tunes.")
+
+
+# -- verdicts ----------------------------------------------------------------------
+
+
+def _said(made: Report, part: str) -> list[Block]:
+    """The sentences that judge this part, without commands: those come at the end."""
+    points = tuple((s.sentence, "") for s in made.said if s.finding.part == part)
+    if not points:
+        return [Text("The figures of this part decide none of the sentences that could be said.")]
+    return [Heading("What the figures say", 3), Points(points)]
+
+
+def _verdicts(made: Report) -> list[Block]:
+    strong = tuple((s.sentence, "") for s in made.said if s.finding.kind == STRENGTH)
+    weak = tuple((s.sentence, s.command) for s in made.said if s.finding.kind == WEAKNESS)
+    nothing = "The figures show none with certainty."
+    return [
+        Heading("Strengths"),
+        Points(strong) if strong else Text(nothing),
+        Heading("Areas for improvement"),
+        Points(weak) if weak else Text(nothing),
+    ]
+
+
+def _bracketed(figure: Figure, digits: int) -> str:
+    if math.isnan(figure.value):
+        return "—"
+    value, low, high = (f"{v:.{digits}f}" for v in figure)
+    return f"{value} [{low}, {high}]"

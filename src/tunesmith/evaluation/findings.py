@@ -1,0 +1,358 @@
+"""Sentences that judge, each decided by figures with their intervals.
+
+A finding is a row of `FINDINGS`: the conditions that its figures must meet, and the
+sentence, which shows those figures with their intervals in brackets. Conditions look at
+the end of the interval that is against them, so that a sentence stands only where its
+figures leave no room. A figure that was not measured meets no condition.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+class Figure(NamedTuple):
+    """A measured value with its interval.
+
+    Attributes:
+        value: the estimate.
+        low, high: ends of the interval: 95 % where nothing else is said.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+Figures = Mapping[str, Figure]
+
+
+@dataclass(frozen=True)
+class Above:
+    """Met where the whole interval of a figure lies above a bound."""
+
+    name: str
+    bound: float
+
+    def holds(self, figures: Figures) -> bool:
+        """Whether the interval's lower end is above the bound; never for NaN or no figure."""
+        return self.name in figures and figures[self.name].low > self.bound
+
+
+@dataclass(frozen=True)
+class Below:
+    """Met where the whole interval of a figure lies below a bound."""
+
+    name: str
+    bound: float
+
+    def holds(self, figures: Figures) -> bool:
+        """Whether the interval's upper end is below the bound; never for NaN or no figure."""
+        return self.name in figures and figures[self.name].high < self.bound
+
+
+TRAINING, MELODIES = "training", "melodies"
+STRENGTH, WEAKNESS, NEUTRAL = "strength", "weakness", "neutral"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sentence and what decides it.
+
+    Attributes:
+        name: for tests and scripts.
+        part: TRAINING or MELODIES.
+        kind: STRENGTH, WEAKNESS or NEUTRAL.
+        conditions: all must hold.
+        sentence: '{name}' shows a figure with its interval, '{name:.1f}' in that form,
+            '{name|%}' as a percentage.
+        command: for a weakness, the command that addresses it; {run}, {corpus}, {steps},
+            {twice} and {best_step} are filled in.
+    """
+
+    name: str
+    part: str
+    kind: str
+    conditions: tuple[Above | Below, ...]
+    sentence: str
+    command: str = ""
+
+    def holds(self, figures: Figures) -> bool:
+        """Whether the sentence stands."""
+        return all(c.holds(figures) for c in self.conditions)
+
+    def said(self, figures: Figures) -> str:
+        """The sentence with its figures."""
+        return _SLOT.sub(lambda m: _shown(figures[m[1]], m[2] or ""), self.sentence)
+
+
+_SLOT = re.compile(r"\{(\w+)(?:[:|]([^}]*))?\}")
+
+
+def _shown(figure: Figure, form: str) -> str:
+    if form == "%":
+        value, low, high = (f"{100 * v:+.1f}" for v in figure)
+        return f"{value} % [{low}, {high}]"
+    value, low, high = (format(v, form or ".3f") for v in figure)
+    return f"{value} [{low}, {high}]"
+
+
+# What counts as much or little: judgements, each shown beside the figure it decides on.
+SMALL_GAP = 0.05
+"""Validation minus training bits a note, as a share of training: below it, a small gap."""
+LARGE_GAP = 0.15
+"""As above: beyond it, the training tunes are known far better than others."""
+WORTH_IT = 0.01
+"""Share of the validation loss that twice the steps must save to be worth it."""
+HALF_SD = 0.5
+"""Standard deviations between tunes: a medium difference (Cohen 1988, ch. 2)."""
+COPIED = 0.02
+"""Share of 12-note runs seen in training, beyond that of held-out human tunes."""
+
+_LONGER = "tunesmith train {corpus} --out longer --steps {twice}"
+_SAFER = "tunesmith generate --model {run} --top-p 0.85 --count 8 --out safer"
+_BOLDER = "tunesmith generate --model {run} --temperature 1.1 --count 8 --out bolder"
+
+_TRAINING_ROWS = (
+    Finding(
+        "learned", TRAINING, STRENGTH, (Above("gain_over_markov", 0.0),),
+        "The model predicts held-out tunes better than the best Markov model of the same "
+        "training tunes: {bits_per_note} bits a note, which is {gain_over_markov} fewer.",
+    ),
+    Finding(
+        "not_learned", TRAINING, WEAKNESS, (Below("gain_over_markov", 0.0),),
+        "The model predicts held-out tunes worse than the best Markov model of the same training "
+        "tunes: {bits_per_note} bits a note; the Markov model's figure minus its own is "
+        "{gain_over_markov}.",
+        _LONGER,
+    ),
+    Finding(
+        "small_gap", TRAINING, STRENGTH, (Below("relative_gap", SMALL_GAP),),
+        "It has not learned its training tunes by heart: the bits a note of held-out tunes lie "
+        "{relative_gap|%} above those of training tunes.",
+    ),
+    Finding(
+        "large_gap", TRAINING, WEAKNESS, (Above("relative_gap", LARGE_GAP),),
+        "It overfits: the bits a note of held-out tunes lie {relative_gap|%} above those of "
+        "training tunes. More tunes are the first thing to try.",
+        "tunesmith prepare folk MORE_FILES --out more-tunes",
+    ),
+    Finding(
+        "got_worse", TRAINING, WEAKNESS, (Above("rise_since_best", 0.0),),
+        "It was trained past its best point: the last checkpoint costs {rise_since_best} bits a "
+        "note more than the best one on held-out tunes.",
+        "tunesmith train {corpus} --out shorter --steps {best_step}",
+    ),
+    Finding(
+        "longer_helps", TRAINING, WEAKNESS, (Above("gain_of_longer", WORTH_IT),),
+        "It has not converged: by the fitted curve, twice as many steps would lower the "
+        "validation loss by {gain_of_longer|%} (80 % interval).",
+        _LONGER,
+    ),
+    Finding(
+        "converged", TRAINING, NEUTRAL,
+        (Above("gain_of_longer", -WORTH_IT), Below("gain_of_longer", WORTH_IT)),
+        "It has reached a plateau: by the fitted curve, twice as many steps would lower the "
+        "validation loss by only {gain_of_longer|%} (80 % interval).",
+    ),
+    Finding(
+        "larger_next", TRAINING, WEAKNESS,
+        (Below("gain_of_longer", WORTH_IT), Below("relative_gap", SMALL_GAP)),
+        "Twice the steps would save only {gain_of_longer|%} (80 % interval), and the gap to the "
+        "training tunes is {relative_gap|%}: a larger model is the next thing to try.",
+        "tunesmith train {corpus} --out larger --size small --steps {steps}",
+    ),
+)  # fmt: skip
+
+COMPARED = {
+    "scale_consistency": (
+        "Share of notes in one scale", "keep to one scale as", "stray from the scale",
+        "keep to one scale more strictly", _SAFER, _BOLDER,
+    ),
+    "mean_interval": (
+        "Mean step from note to note, semitones", "step and leap as", "move too little",
+        "leap too much", _BOLDER, _SAFER,
+    ),
+    "pitch_range": (
+        "Range, semitones", "span as wide a range as", "use too narrow a range",
+        "use too wide a range", _BOLDER, _SAFER,
+    ),
+    "notes_per_quarter": (
+        "Notes a quarter", "are as dense as", "have too few notes", "have too many notes",
+        _LONGER, _LONGER,
+    ),
+    "rest_share": (
+        "Share of time in rests", "rest as much as", "rest too little", "rest too much",
+        _LONGER, _LONGER,
+    ),
+    "syncopation": (
+        "Syncopation", "are as syncopated as", "are too square", "are too syncopated",
+        _LONGER, _SAFER,
+    ),
+    "groove_similarity": (
+        "Likeness of rhythm from bar to bar", "keep their rhythm from bar to bar as",
+        "change rhythm too much from bar to bar", "change rhythm too little", _SAFER, _BOLDER,
+    ),
+    "bars_repeated": (
+        "Share of bars heard before in the tune", "repeat as many bars as", "repeat too few bars",
+        "repeat too many bars", _LONGER, _BOLDER,
+    ),
+    "repetition_10": (
+        "Share of 10-interval runs that recur", "come back to their motifs as",
+        "come back to their motifs too seldom", "go round in circles", _LONGER, _BOLDER,
+    ),
+    "phrases_repeated": (
+        "Share of 4-bar phrases heard before", "repeat as many phrases as",
+        "repeat too few phrases", "repeat too many phrases", _LONGER, _BOLDER,
+    ),
+    "bar_count": (
+        "Length, bars", "are as long as", "are too short", "are too long",
+        "tunesmith generate --model {run} --bars 16 --count 8 --out sixteen",
+        "tunesmith generate --model {run} --bars 16 --count 8 --out sixteen",
+    ),
+}  # fmt: skip
+"""Features that are judged: label, what is said of a like, a lower and a higher mean, and the
+commands for the latter two."""
+
+
+def _compared(name: str) -> Iterator[Finding]:
+    """The rows of a feature: `away_<name>` is the difference in human standard deviations."""
+    label, like, lower, higher, if_lower, if_higher = COMPARED[name]
+    away = f"away_{name}"
+    shown = (
+        f" ({label[0].lower()}{label[1:]}: {{generated_{name}:.2f}} against {{human_{name}:.2f}}; "
+        f"{{{away}:+.2f}} standard deviations away)."
+    )
+    yield Finding(
+        f"like_{name}", MELODIES, STRENGTH, (Above(away, -HALF_SD), Below(away, HALF_SD)),
+        f"The melodies {like} held-out human tunes, within half a deviation{shown}",
+    )  # fmt: skip
+    yield Finding(
+        f"lower_{name}", MELODIES, WEAKNESS, (Below(away, -HALF_SD),),
+        f"The melodies {lower}, beside held-out human tunes{shown}", if_lower,
+    )  # fmt: skip
+    yield Finding(
+        f"higher_{name}", MELODIES, WEAKNESS, (Above(away, HALF_SD),),
+        f"The melodies {higher}, beside held-out human tunes{shown}", if_higher,
+    )  # fmt: skip
+
+
+_COPY_ROWS = (
+    Finding(
+        "copies", MELODIES, WEAKNESS, (Above("copied_beyond_human", COPIED),),
+        "It copies: {generated_seen|%} of its 12-interval runs stand in training tunes, and "
+        "{human_seen|%} of those of held-out human tunes; the difference is "
+        "{copied_beyond_human|%}.",
+        _BOLDER,
+    ),
+    Finding(
+        "original", MELODIES, STRENGTH, (Below("copied_beyond_human", COPIED),),
+        "It copies no more than people do: {generated_seen|%} of its 12-interval runs stand in "
+        "training tunes, and {human_seen|%} of those of held-out human tunes; the difference is "
+        "{copied_beyond_human|%}.",
+    ),
+)  # fmt: skip
+
+FINDINGS: tuple[Finding, ...] = (
+    *_TRAINING_ROWS,
+    *(row for name in COMPARED for row in _compared(name)),
+    *_COPY_ROWS,
+)
+"""Every sentence that judges, in the order in which a report says them."""
+
+
+class Said(NamedTuple):
+    """A finding that holds, in words.
+
+    Attributes:
+        finding: the row.
+        sentence: with its figures.
+        command: filled in; '' for none.
+    """
+
+    finding: Finding
+    sentence: str
+    command: str
+
+
+def findings(
+    figures: Figures, names: Mapping[str, str], table: tuple[Finding, ...] = FINDINGS
+) -> Iterator[Said]:
+    """The findings that hold, in the order of the table.
+
+    Args:
+        figures: all that was measured, by name.
+        names: what stands in commands: run, corpus, steps, twice, best_step.
+        table: the rows.
+    """
+    for finding in table:
+        if finding.holds(figures):
+            yield Said(finding, finding.said(figures), finding.command.format(**names))
+
+
+def difference(ours: Sequence[float], theirs: Sequence[float], *, draws: int = 2000) -> Figure:
+    """Mean of `ours` minus mean of `theirs`, in standard deviations of `theirs` between tunes.
+
+    d = (mean x - mean y) / sd y (Glass 1976), with a percentile bootstrap over the tunes of
+    both sets, the standard deviation held. Values that are NaN are left out. NaN where a
+    set is empty or all of `theirs` are one value. Seeded, so the same each time.
+    """
+    x, y = _known(ours), _known(theirs)
+    if not len(x) or len(y) < 2 or not y.std() > 0:
+        return Figure(math.nan, math.nan, math.nan)
+    scale = float(y.std(ddof=1))
+    low, high = np.percentile((_means(x, draws, 1) - _means(y, draws, 2)) / scale, [2.5, 97.5])
+    return Figure(float(x.mean() - y.mean()) / scale, float(low), float(high))
+
+
+def mean(values: Sequence[float], *, draws: int = 2000) -> Figure:
+    """The mean of the values that are not NaN, with a percentile bootstrap; NaN for none."""
+    x = _known(values)
+    if not len(x):
+        return Figure(math.nan, math.nan, math.nan)
+    low, high = np.percentile(_means(x, draws, 1), [2.5, 97.5])
+    return Figure(float(x.mean()), float(low), float(high))
+
+
+def relative_excess(
+    ours: tuple[Sequence[float], Sequence[float]],
+    theirs: tuple[Sequence[float], Sequence[float]],
+    *,
+    draws: int = 2000,
+) -> Figure:
+    """(sum bits / sum notes) of `ours` over that of `theirs`, minus 1; above -1.
+
+    Args:
+        ours: bits and notes of each tune; at least one note in every tune.
+        theirs: the same of what it is compared with.
+        draws: resamples of the percentile bootstrap over the tunes of each.
+    """
+
+    def ratio(pair: tuple[Sequence[float], Sequence[float]], seed: int) -> tuple[float, Floats]:
+        bits, notes = np.asarray(pair[0], float), np.asarray(pair[1], float)
+        picks = np.random.default_rng(seed).integers(len(bits), size=(draws, len(bits)))
+        return float(bits.sum() / notes.sum()), bits[picks].sum(1) / notes[picks].sum(1)
+
+    (a, many_a), (b, many_b) = ratio(ours, 1), ratio(theirs, 2)
+    low, high = np.percentile(many_a / many_b - 1, [2.5, 97.5])
+    return Figure(a / b - 1, float(low), float(high))
+
+
+def _known(values: Sequence[float]) -> Floats:
+    x = np.asarray(values, float)
+    return x[~np.isnan(x)]
+
+
+def _means(x: Floats, draws: int, seed: int) -> Floats:
+    picks = np.random.default_rng(seed).integers(len(x), size=(draws, len(x)))
+    means: Floats = x[picks].mean(axis=1)
+    return means
