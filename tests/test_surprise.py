@@ -116,6 +116,13 @@ def test_the_drawing_has_a_bar_a_note_as_high_as_its_bits():
     assert [float(r.get("x")) for r in boxes[0::2]] == [heads[i] for i in (0, 1, 2, 4, 5)]
 
 
+def test_a_bar_of_many_bits_is_cut_and_says_so():
+    picture = surprise_svg(Melody((Note(0, 480, 60),)), [3.0], [80.4], [True])
+    low = surprise_svg(Melody((Note(0, 480, 60),)), [3.0], [16.0], [True])
+    assert 'height="1700"' in picture and 'height="300"' in picture
+    assert picture.count("<path") > low.count("<path")  # 83
+
+
 def test_a_file_of_several_tunes(tmp_path):
     path = tmp_path / "two.abc"
     path.write_text("X:1\nT:a\nM:4/4\nL:1/4\nK:C\nCDEF|\n\nX:2\nT:b\nM:4/4\nL:1/4\nK:G\nGGGG|\n")

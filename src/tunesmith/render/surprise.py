@@ -14,7 +14,7 @@ from tunesmith.render.svg import draw, rasterised
 
 # Units as inside verovio's pages: 180 between two lines of the staff.
 _BIT = 100
-_LEAST_BITS = 5
+_LEAST_BITS, _MOST_BITS = 5, 20  # that a system has room for
 _GRID_BITS = 5
 _BAR = 200  # width, about that of a notehead
 _GAP = 150  # between the music and the bars, and above them
@@ -30,7 +30,8 @@ def surprise_svg(
 ) -> str:
     """The score with a bar over each note: the bits of its pitch, and on them those of its time.
 
-    One bit is as high everywhere, so that pictures compare. A note that is tied on has
+    One bit is as high everywhere, so that pictures compare; a bar of more than 20 bits ends
+    there and has its bits written over it. A note that is tied on has
     its bar where it begins.
 
     Args:
@@ -71,7 +72,8 @@ def _drawn(
             notes = [g for g in system.iter("g") if g.get("class") == "note"]
             here = heads[drawn : drawn + len(notes)]
             most = max((pitch[i] + timing[i] for i in here), default=0)
-            top_bits = max(_LEAST_BITS, math.ceil(most / _GRID_BITS) * _GRID_BITS)
+            most = min(max(most, _LEAST_BITS), _MOST_BITS)
+            top_bits = math.ceil(most / _GRID_BITS) * _GRID_BITS
             floor = _top(system) - _GAP
             bars = ET.Element("g", {"class": "surprise", "stroke": "none"})
             bars.extend(_grid(system, floor, top_bits))
@@ -82,7 +84,7 @@ def _drawn(
                     bars.extend(_bar(_left(note), floor, pitch[i], timing[i], marked[i]))
                 drawn += 1
             system.append(bars)
-            shift += top_bits * _BIT + 3 * _GAP
+            shift += top_bits * _BIT + 4 * _GAP
             system.set("transform", f"translate(0,{shift:g})")
         return height + shift
 
@@ -103,11 +105,15 @@ def _heads(melody: Melody) -> list[int]:
 
 
 def _bar(x: float, floor: float, pitch: float, timing: float, marked: bool) -> list[ET.Element]:
-    middle = floor - _BIT * pitch
-    top = middle - _BIT * timing
+    middle = floor - _BIT * min(pitch, _MOST_BITS)
+    top = floor - _BIT * min(pitch + timing, _MOST_BITS)
     parts = [_box(x, top, middle - top, _TIMING), _box(x, middle, floor - middle, _PITCH)]
     if marked:
         parts.append(_triangle(x + _BAR / 2, top - 40))
+    if pitch + timing > _MOST_BITS:
+        label = Lettering(bold=True)
+        label.add(f"{pitch + timing:.0f}", _LABEL)
+        parts.append(label.element(x + _BAR / 2, top - (210 if marked else 60), "middle"))
     return parts
 
 
@@ -143,7 +149,7 @@ def _legend() -> ET.Element:
         ("", "Surprise of each note in bits:"),
         (_PITCH, "pitch"),
         (_TIMING, "timing"),
-        ("mark", "the most surprising notes"),
+        ("mark", "the most surprising notes; a number: bits of a bar cut off"),
     ):
         if what == "mark":
             legend.append(_triangle(x + 100, y - 40))
