@@ -225,6 +225,20 @@ def test_training_on_alike_tunes_helps_and_what_it_heard_helps_later():
     assert same["ltm"].bits(new) == same["ltm"].bits(new)
 
 
+def test_kinds_that_share_a_long_term_model_are_as_if_trained_apart():
+    training, melodies = [random_tune(i) for i in range(8)], [random_tune(90), random_tune(91)]
+    shared = MelodyPPM("ltm", 3).fit(training)
+    for kind in ("ltm", "stm", "both"):  # the last one learns
+        alone = MelodyPPM(kind, 3).fit(training)
+        model = shared.sharing(kind)
+        assert [model.bits(m) for m in melodies] == [alone.bits(m) for m in melodies]
+    assert shared.bits(melodies[0]) != MelodyPPM("ltm", 3).fit(training).bits(melodies[0])
+    one = SequencePPM("ltm", 5).fit([[1, 2, 3]])
+    assert one.sharing("ltm+").bits([1, 2]) == SequencePPM("ltm+", 5).fit([[1, 2, 3]]).bits([1, 2])
+    with pytest.raises(UsageError):
+        MelodyPPM("stm").sharing("both")
+
+
 @pytest.mark.parametrize("from_tonic", [False, True])
 def test_samples_are_melodies_of_what_was_seen(from_tonic):
     training = [random_tune(i) for i in range(20)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterator, Sequence
+from copy import copy
 from typing import Literal, NamedTuple, get_args
 
 from tunesmith.errors import UsageError
@@ -257,6 +258,23 @@ class Predictor:
         self._short: PPM | None = None
         self.begin()
 
+    def sharing(self, kind: Kind) -> Predictor:
+        """Another kind over the same long-term model, so that it need be trained only once.
+
+        What an 'ltm+' or 'both' learns from then on this one knows too: ask an 'ltm' first.
+
+        Raises:
+            UsageError: if this one has no long-term model and that one needs it.
+        """
+        other = Predictor("stm", self.alphabet, reach=self._reach, bias=self.bias)
+        if kind != "stm":
+            if not self._long:
+                raise UsageError(f"an 'stm' has no long-term model to share with an '{kind}'")
+            other.kind, other._long = kind, self._long
+            other._short = None
+            other.begin()
+        return other
+
     def study(self, past: Past, at: int, symbol: Hashable) -> None:
         """Learn from a training piece; see `PPM.learn`."""
         if self._long:
@@ -287,13 +305,26 @@ class SequencePPM:
         kind: see `Predictor`.
         alphabet: how many ids there are.
         order: of the long-term model, None for PPM*.
+        reach: of PPM*, None for no limit.
         bias: of the combination.
     """
 
     def __init__(
-        self, kind: Kind, alphabet: int, *, order: int | None = None, bias: float = BIAS
+        self,
+        kind: Kind,
+        alphabet: int,
+        *,
+        order: int | None = None,
+        reach: int | None = None,
+        bias: float = BIAS,
     ) -> None:
-        self._model = Predictor(kind, alphabet, order=order, bias=bias)
+        self._model = Predictor(kind, alphabet, order=order, reach=reach, bias=bias)
+
+    def sharing(self, kind: Kind) -> SequencePPM:
+        """Another kind over the same long-term model; see `Predictor.sharing`."""
+        other = copy(self)
+        other._model = self._model.sharing(kind)
+        return other
 
     def fit(self, sequences: Sequence[Past]) -> SequencePPM:
         """Study training sequences, the first symbol of each included."""

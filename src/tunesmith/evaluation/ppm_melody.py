@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,6 +71,19 @@ class MelodyPPM:
             for name, size in _STREAMS.items()
         }
         self._fitted = False
+
+    def sharing(self, kind: Kind) -> MelodyPPM:
+        """Another kind over the same long-term model, so that it need be trained only once.
+
+        What an 'ltm+' or 'both' learns from then on this one knows too: ask an 'ltm' first.
+
+        Raises:
+            UsageError: if this one has no long-term model and that one needs it.
+        """
+        other = copy(self)
+        other.kind, other.cut = kind, 0
+        other._models = {name: model.sharing(kind) for name, model in self._models.items()}
+        return other
 
     def fit(self, melodies: Iterable[Melody]) -> MelodyPPM:
         """Study the melodies of a training side."""
