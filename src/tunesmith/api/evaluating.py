@@ -146,7 +146,7 @@ def evaluate(
         from tunesmith.api.comparing import baseline_bits
 
         began = time.perf_counter()
-        for name, bits in baseline_bits(opened, split, limit, model.vocabulary, held.melodies):
+        for name, bits in baseline_bits(opened, split, model.vocabulary, held.melodies):
             rows.append(_row(name, bits, held, scores))
         seconds["baselines"] = time.perf_counter() - began
     about["seconds"] = {k: round(v, 2) for k, v in seconds.items()}
