@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tunesmith
-from tunesmith.api import evaluating
+from tunesmith.api import comparing, evaluating
 from tunesmith.api.composing import Model
 from tunesmith.corpus import Corpus
 from tunesmith.errors import UsageError
@@ -258,9 +258,10 @@ def test_the_table_adds_up(model, corpus_folder):
 def test_uniform_table_by_hand(corpus_folder):
     vocabulary = make_vocabulary("letters")
     uniform = Model(Uniform(14), vocabulary, SimpleNamespace(provenance={}, sha256=""))
-    found = tunesmith.evaluate(uniform, corpus_folder, split="train", baselines=False)
+    found = tunesmith.evaluate(uniform, corpus_folder, split="validation")
     assert found.perplexity == pytest.approx(14)
-    assert [r.name for r in found.rows] == ["model"]  # letters have no attributes
+    assert found.rows[0].name == "model"
+    assert all("PPM" in r.name for r in found.rows[1:])  # letters have no attributes
     assert found.rows[0].pitch.value == pytest.approx(math.log2(12))
 
 
@@ -287,3 +288,39 @@ def test_warnings(corpus_folder):
     assert "another split of examples" in warned(other, "test")
     assert "another split of examples" in warned(renamed, "test")
     assert warned(stranger, "train") == ""
+
+
+# -- beside baselines -----------------------------------------------------------------
+
+
+def test_baselines_stand_in_the_same_table(model, corpus_folder, monkeypatch):
+    arguments = {"split": "train", "limit": 9}
+    found = tunesmith.evaluate(model, corpus_folder, **arguments)
+    rows = found.rows[2:]
+    assert rows and all(r.notes == found.notes for r in rows)
+    for row in rows:
+        assert row.joint.value == pytest.approx(row.pitch.value + row.timing.value)
+        assert row.ahead.value == pytest.approx(found.rows[0].joint.value - row.joint.value)
+    assert found.rows[0].ahead is None
+
+    def never(*_):
+        raise AssertionError("fitted again")
+
+    monkeypatch.setattr(comparing, "baselines_for", never)
+    again = tunesmith.evaluate(model, corpus_folder, **arguments)
+    assert again.rows == found.rows
+    with pytest.raises(AssertionError, match="fitted again"):  # other tunes, other figures
+        tunesmith.evaluate(model, corpus_folder, split="train", limit=8)
+
+
+def test_ppm_of_letters_by_hand():
+    letters = make_vocabulary("letters")
+    learner = comparing.IdsPPM("ltm", letters, 0).fit([melody_of(*((i, 1, 60) for i in range(6)))])
+    # Of seven symbols six are C and one the end; by escape C two of nine are left for others.
+    predictor = learner._model
+    c, end = (predictor.predict([], 0).probability(s) for s in (0, 13))
+    bits = learner.bits(melody_of((0, 480, 60)))
+    silent = end + predictor.predict([], 0).probability(12)
+    assert bits.pitch == pytest.approx(-math.log2(c / (1 - silent)))
+    assert bits.timing == pytest.approx(-math.log2(1 - silent) - math.log2(end))
+    assert c > 6 / 9 and 1 / 9 < end < 2 / 9

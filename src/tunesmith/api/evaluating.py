@@ -123,7 +123,7 @@ def evaluate(
         baselines: whether to train and score them; fitting takes the longer the more
             tunes there are.
         limit: at most that many tunes, drawn at random (always the same ones).
-        progress: told (tunes scored, tunes).
+        progress: told (tunes scored, tunes), then (baselines done, baselines).
 
     Raises:
         InputError: if the corpus is missing or damaged, or has no tune to score.
@@ -146,8 +146,8 @@ def evaluate(
         from tunesmith.api.comparing import baseline_bits
 
         began = time.perf_counter()
-        for name, bits in baseline_bits(opened, split, model.vocabulary, held.melodies):
-            rows.append(_row(name, bits, held, scores))
+        theirs = baseline_bits(opened, split, model.vocabulary, held.melodies, progress)
+        rows += [_row(name, bits, held, scores) for name, bits in theirs]
         seconds["baselines"] = time.perf_counter() - began
     about["seconds"] = {k: round(v, 2) for k, v in seconds.items()}
     nats = sum(s.total.total for s in scores) * np.log(2)
