@@ -69,6 +69,13 @@ def test_unbounded_it_starts_at_the_shortest_context_with_one_follower():
     assert len(fitted(["yxab", "yxab", "zac"], 6, reach=1)._chain("yxa", 3)) == 2
 
 
+def test_a_context_that_occurred_once_is_as_long_as_it_matches():
+    model = fitted(["xyzw"], 6, order=4)
+    assert model._chain("xyz", 3)[1:] == [{"w": 1}] * 3
+    assert model._chain("ayz", 3)[1:] == [{"w": 1}] * 2
+    assert model._chain("axyz", 4)[1:] == [{"w": 1}] * 3
+
+
 def test_nothing_learnt_is_uniform():
     found = PPM(8).predict([], 0)
     assert found.probability("anything") == pytest.approx(1 / 8)
