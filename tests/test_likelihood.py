@@ -306,7 +306,7 @@ def test_baselines_stand_in_the_same_table(model, corpus_folder, monkeypatch):
     def never(*_):
         raise AssertionError("fitted again")
 
-    monkeypatch.setattr(comparing, "baselines_for", never)
+    monkeypatch.setattr(comparing, "ppm_for", never)
     again = tunesmith.evaluate(model, corpus_folder, **arguments)
     assert again.rows == found.rows
     with pytest.raises(AssertionError, match="fitted again"):  # other tunes, other figures

@@ -6,8 +6,8 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from pathlib import Path
-from typing import Protocol
 
 from tunesmith.corpus import Corpus
 from tunesmith.errors import InputError
@@ -21,6 +21,12 @@ from tunesmith.tokens import Vocabulary
 
 _CODE = (baselines, ppm, ppm_melody)
 _ORDER = 5
+# 'both' last: it goes on learning, and the long-term model is the same for all.
+_KINDS: dict[ppm.Kind, str] = {
+    "ltm": f"PPM, order {_ORDER}",
+    "stm": "PPM* of the same tune alone",
+    "both": f"PPM, order {_ORDER}, learning on, with PPM* of the same tune",
+}
 
 
 class IdsPPM:
@@ -36,6 +42,12 @@ class IdsPPM:
         self._vocabulary = vocabulary
         self._silent = [int(i) for i, says in enumerate(pitch_ids(vocabulary)) if not says]
         self._model = ppm.Predictor(kind, vocabulary.size, order=order)
+
+    def sharing(self, kind: ppm.Kind) -> IdsPPM:
+        """Another kind over the same long-term model; see `ppm.Predictor.sharing`."""
+        other = copy(self)
+        other._model = self._model.sharing(kind)
+        return other
 
     def fit(self, melodies: Iterable[Melody]) -> IdsPPM:
         """Study the melodies of a training side."""
@@ -66,21 +78,11 @@ class IdsPPM:
         return [int(i) for i in ids[1:]]
 
 
-class _Learner(Protocol):
-    def fit(self, melodies: Iterable[Melody]) -> object: ...
-
-    def bits(self, melody: Melody) -> Bits: ...
-
-
-def baselines_for(vocabulary: Vocabulary) -> dict[str, _Learner]:
-    """Baselines, by name, that pay for what the ids of a vocabulary say."""
-    kinds: dict[str, ppm.Kind] = {
-        f"PPM, order {_ORDER}": "ltm",
-        f"PPM, order {_ORDER}, learning on, with short-term PPM": "both",
-    }
+def ppm_for(vocabulary: Vocabulary) -> MelodyPPM | IdsPPM:
+    """A long-term PPM that pays for what the ids of a vocabulary say."""
     if vocabulary.kind == "notes":
-        return {n: MelodyPPM(kind, _ORDER, from_tonic=True) for n, kind in kinds.items()}
-    return {n: IdsPPM(kind, vocabulary, _ORDER) for n, kind in kinds.items()}
+        return MelodyPPM("ltm", _ORDER, from_tonic=True)
+    return IdsPPM("ltm", vocabulary, _ORDER)
 
 
 def baseline_bits(
@@ -115,13 +117,12 @@ def baseline_bits(
     if path.is_file():
         kept = json.loads(path.read_text("utf-8"))
         return [(name, [Bits(*b) for b in bits]) for name, bits in kept]
-    training = _training(corpus, vocabulary)
-    rows = []
-    models = baselines_for(vocabulary)
-    for done, (title, baseline) in enumerate(models.items()):
+    rows: list[tuple[str, list[Bits]]] = []
+    fitted = ppm_for(vocabulary).fit(_training(corpus, vocabulary))
+    for done, (kind, title) in enumerate(_KINDS.items()):
         if progress:
-            progress(done, len(models))
-        baseline.fit(training)
+            progress(done, len(_KINDS))
+        baseline = fitted if kind == "ltm" else fitted.sharing(kind)
         rows.append((title, [baseline.bits(m) for m in melodies]))
     write_atomically(path, json.dumps(rows).encode())
     return rows
