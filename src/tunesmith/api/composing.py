@@ -13,8 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from tunesmith.api.tracing import model_index
 from tunesmith.decoding import Generated, Sampling, generate_ids
 from tunesmith.errors import InputError, TunesmithError, UsageError
+from tunesmith.evaluation.originality import judge, receipt_entry
+from tunesmith.evaluation.originality_index import TuneIndex
 from tunesmith.keyfinding import with_estimates
 from tunesmith.melody import MODES, Key, Melody, Meter, pitch_class
 from tunesmith.model.checkpoint import Checkpoint, load_checkpoint
@@ -36,11 +39,15 @@ class Model:
         network: the weights, ready to run (numpy).
         vocabulary: what its ids say.
         checkpoint: where it comes from: configuration, provenance, hash.
+        index: its training tunes, to tell originality by; None if it has none.
+        no_index: why it has none; '' if it has one.
     """
 
     network: Network
     vocabulary: Vocabulary
     checkpoint: Checkpoint
+    index: TuneIndex | None = None
+    no_index: str = "made without an index of training tunes"
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,9 @@ def load_model(path: str | Path) -> Model:
             f"{checkpoint.config.vocab_size}",
             where=str(path),
         )
-    return Model(Network(checkpoint.weights, checkpoint.config), vocabulary, checkpoint)
+    index, no_index = model_index(path, checkpoint)
+    network = Network(checkpoint.weights, checkpoint.config)
+    return Model(network, vocabulary, checkpoint, index, no_index)
 
 
 def generate(
@@ -231,7 +240,13 @@ def _tune(
         "sampling": asdict(sampling),
         "constraints": _constraints(melody, asked, made, vocabulary),
         "bits_per_note": round(float(bits) / len(melody.notes), 4),
+        "originality": None,
     }
+    if model.index:
+        found = judge(model.index, melody)
+        receipt["originality"] = receipt_entry(found, model.index.header["human"])
+    else:
+        receipt["originality_missing"] = model.no_index
     return Tune(melody, receipt)
 
 

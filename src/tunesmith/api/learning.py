@@ -9,6 +9,7 @@ from typing import Any
 
 from tunesmith import __version__
 from tunesmith.api.preparing import style_names, tokenised
+from tunesmith.api.tracing import put_index
 from tunesmith.corpus import Corpus
 from tunesmith.errors import InputError, MissingExtraError, UsageError
 from tunesmith.model.config import ModelConfig
@@ -45,6 +46,8 @@ def train(
         device: 'auto', 'cpu', 'cuda' or 'mps'.
         force: replace a run that is in `out`.
         log: told each record of `metrics.jsonl`, and notes as {'note': text}.
+
+    The index of the training tunes, by which receipts tell originality, is put into `best`.
 
     Returns:
         The last record; with 'stopped': True if it was interrupted.
@@ -91,7 +94,7 @@ def train(
         ],
         "tokens": {side: t.counts for side, t in sides.items()},
     }
-    return training.train(
+    last = training.train(
         data["train"],
         data["validation"],
         vocabulary,
@@ -106,6 +109,8 @@ def train(
         provenance=provenance,
         log=log,
     )
+    put_index(opened, out)
+    return last
 
 
 def _begun(out: Path) -> dict[str, Any]:

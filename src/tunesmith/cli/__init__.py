@@ -4,11 +4,31 @@ from __future__ import annotations
 
 import sys
 
-from tunesmith.cli import building, compare, converting, evaluate, report, surprise
+from tunesmith.cli import (
+    building,
+    compare,
+    converting,
+    evaluate,
+    originality,
+    report,
+    rules,
+    surprise,
+)
 from tunesmith.cli.common import app
 from tunesmith.errors import TunesmithError
 
-__all__ = ["app", "building", "compare", "converting", "evaluate", "main", "report", "surprise"]
+__all__ = [
+    "app",
+    "building",
+    "compare",
+    "converting",
+    "evaluate",
+    "main",
+    "originality",
+    "report",
+    "rules",
+    "surprise",
+]
 
 
 def main() -> None:
