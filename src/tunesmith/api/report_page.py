@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tunesmith.evaluation.findings import COMPARED, MELODIES, STRENGTH, TRAINING, WEAKNESS, Figure
+from tunesmith.evaluation.rules import RULES
 from tunesmith.render import plots
 from tunesmith.render.audio import seconds_of
 from tunesmith.render.page import (
@@ -33,7 +35,7 @@ def blocks(made: Report) -> list[Block]:
     """The whole report."""
     sides = made.plan["tunes"]
     page: list[Block] = [
-        Heading(f"Report of the run {made.run.name}", 1),
+        Heading(f"Report of {made.run}", 1),
         Text(
             f"A model of {_parameters(made):,} parameters, vocabulary "
             f"'{made.model.vocabulary.kind}', trained on {sides['train']:,} tunes for "
@@ -189,7 +191,11 @@ def _melodies(made: Report) -> list[Block]:
                 f"{tune.receipt['bits_per_note']:.2f} bits a note."
             )
         )
-        page.append(Picture(to_svg([m]), f"Score of melody {i}", least=round(0.62 * WIDTH)))
+        page.append(
+            Picture(
+                to_svg([replace(m, title="")]), f"Score of melody {i}", least=round(0.62 * WIDTH)
+            )
+        )
         size = round(2 * 11_025 * (seconds_of(m) + 1))
         if size <= budget:
             budget -= size
@@ -222,14 +228,42 @@ def _comparison(made: Report, count: int, top_p: float) -> list[Block]:
         cells = [made.figures.get(f"{k}_{name}") for k in ("generated", "human", "away")]
         rows.append((label, *(_bracketed(c, 2) if c else "—" for c in cells)))
     page.append(Table(tuple(rows)))
+    rules: list[tuple[str, ...]] = [("rule, score 0 to 1", *rows[0][1:])]
+    for name in RULES:
+        cells = [made.figures.get(f"{k}_rule_{name}") for k in ("generated", "human", "away")]
+        rules.append((name, *(_bracketed(c, 2) if c else "—" for c in cells)))
+    page += [Heading("Musical rules", 3), Table(tuple(rules)), *_originality(made)]
     page += [
+        Heading("How often", 3),
         _histogram(made, "degree_histogram", _degrees(), "Degrees of the scale",
                    "semitones above the tonic"),
         _histogram(made, "interval_histogram", _intervals(), "Intervals",
-                   "semitones to the next note", slice(0, 25)),
+                   "semitones to the next note"),
         _histogram(made, "length_histogram", _lengths(), "Note lengths", "quarter notes"),
     ]  # fmt: skip
     return page
+
+
+def _originality(made: Report) -> list[Block]:
+    if "copied_beyond_human" not in made.figures:
+        return []
+    put = made.figures
+    return [
+        Heading("Originality", 3),
+        Text(
+            "Against all training tunes, in any transposition. "
+            f"{made.variants} held-out tunes that are variants of a training tune are left out."
+        ),
+        Table(
+            (
+                ("measure", "generated", "human"),
+                ("Share of 12-interval runs seen", _bracketed(put["generated_seen"], 3),
+                 _bracketed(put["human_seen"], 3)),
+                ("Longest shared run, notes", _bracketed(put["generated_longest_run"], 1),
+                 _bracketed(put["human_longest_run"], 1)),
+            )
+        ),
+    ]  # fmt: skip
 
 
 def _degrees() -> list[str]:
@@ -247,13 +281,12 @@ def _lengths() -> list[str]:
     return [shown.get(steps, "") for steps in LENGTHS]
 
 
-def _histogram(
-    made: Report, name: str, labels: list[str], title: str, x_label: str, part: slice = slice(None)
-) -> Picture:
-    groups = {}
+def _histogram(made: Report, name: str, labels: list[str], title: str, x_label: str) -> Picture:
+    groups: dict[str, list[float]] = {}
     for group, values in zip(("generated", "human"), made.features[name], strict=True):
-        if values:
-            groups[group] = (100 * np.nanmean(np.array(values), axis=0))[part].tolist()
+        known = [v for v in values if not np.isnan(v).any()]
+        if known:
+            groups[group] = (100 * np.mean(known, axis=0)).tolist()
     tops = " ".join(
         f"{g}: most often {labels[int(np.argmax(v))] or 'between'} ({max(v):.0f} %)."
         for g, v in groups.items()

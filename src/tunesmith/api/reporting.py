@@ -14,9 +14,10 @@ import numpy as np
 
 from tunesmith.api.composing import Model, Tune, generate, load_model
 from tunesmith.api.preparing import tokenised
+from tunesmith.api.tracing import corpus_index, model_index
 from tunesmith.corpus import Corpus
 from tunesmith.errors import InputError, UsageError
-from tunesmith.evaluation import forecast
+from tunesmith.evaluation import forecast, originality, rules
 from tunesmith.evaluation.baselines import MelodyMarkov, SequenceMarkov
 from tunesmith.evaluation.features import measure
 from tunesmith.evaluation.findings import (
@@ -30,7 +31,9 @@ from tunesmith.evaluation.findings import (
 )
 from tunesmith.evaluation.likelihood import Interval, bits_per_note, score_tunes
 from tunesmith.evaluation.lines import Line
+from tunesmith.evaluation.rules import RULES
 from tunesmith.files import refuse_overwrite, write_atomically
+from tunesmith.melody import Melody
 from tunesmith.tokens import Vocabulary
 from tunesmith.tokens.base import Ids
 
@@ -39,7 +42,8 @@ BARS = 8
 TOP_P = 0.92
 JUDGED = 64
 SEED = 1
-_MARKOV_ORDERS = (1, 2, 3)
+_MARKOV_ORDERS = (2, 3)
+_TRAINING_SAMPLE = 100
 
 
 @dataclass
@@ -58,6 +62,7 @@ class Report:
         tunes: those shown.
         said: the findings that hold.
         left_out: what could not be measured, and why.
+        variants: held-out tunes that originality leaves out.
     """
 
     run: Path
@@ -71,6 +76,7 @@ class Report:
     tunes: list[Tune] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    variants: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Figures, findings and what was left out, as plain data; NaN becomes None."""
@@ -235,7 +241,7 @@ def _measure_training(made: Report) -> None:
     put["gain_over_markov"] = _figure(bits_per_note(np.subtract(theirs, bits), notes))
     put["bits_of_markov"] = _figure(bits_per_note(theirs, notes))
     made.plan["markov"] = name
-    chosen = np.random.default_rng(0).permutation(len(training))[: len(held)]
+    chosen = np.random.default_rng(0).permutation(len(training))[:_TRAINING_SAMPLE]
     sample = [training[i] for i in sorted(chosen)]
     known = [s.total.total for s in score_tunes(made.model.network, vocabulary, sample)]
     sample_notes = [vocabulary.note_count(t) for t in sample]
@@ -284,17 +290,48 @@ def _measure_melodies(made: Report, judged: int, seed: int) -> None:
     """Compose, and compare with the validation tunes as the model's own tokens hold them."""
     made.tunes = generate(made.model, count=SHOWN, seed=seed, bars=BARS, top_p=TOP_P)
     whole = generate(made.model, count=judged, seed=seed + 1, top_p=TOP_P)
-    ours = [measure(Line(t.melody)) for t in whole]
-    theirs = []
+    generated = [t.melody for t in whole]
+    human: list[Melody] = []
     if made.corpus is not None:
         vocabulary = made.model.vocabulary
-        held = _tunes(made.corpus, vocabulary, "validation")
-        theirs = [measure(Line(vocabulary.decode(ids))) for ids in held]
+        human = [vocabulary.decode(t) for t in _tunes(made.corpus, vocabulary, "validation")]
+        _measure_originality(made, made.corpus, generated, human)
+    ours, theirs = ([_measured(m) for m in side] for side in (generated, human))
     for name in ours[0]:
         made.features[name] = ([m[name] for m in ours], [m[name] for m in theirs])
-    for name in COMPARED:
-        generated, human = ([float(v[0]) for v in side] for side in made.features[name])
-        made.figures[f"generated_{name}"] = mean(generated)
-        if human:
-            made.figures[f"human_{name}"] = mean(human)
-            made.figures[f"away_{name}"] = difference(generated, human)
+    for name in (*COMPARED, *(f"rule_{r}" for r in RULES)):
+        x, y = ([float(v[0]) for v in side] for side in made.features[name])
+        made.figures[f"generated_{name}"] = mean(x)
+        if y:
+            made.figures[f"human_{name}"] = mean(y)
+            made.figures[f"away_{name}"] = difference(x, y)
+
+
+def _measured(melody: Melody) -> dict[str, Any]:
+    """Features and scores of rules, as arrays; NaN where one does not apply.
+
+    The rules estimate the key of every tune, so that what the model names counts for nothing.
+    """
+    scores = rules.judge(rules.without_key(melody))
+    kept = {f"rule_{n}": [math.nan if r.score is None else r.score] for n, r in scores.items()}
+    return {**measure(Line(melody)), **kept}
+
+
+def _measure_originality(
+    made: Report, corpus: Corpus, generated: Sequence[Melody], human: Sequence[Melody]
+) -> None:
+    """Shares of 12-interval runs seen in training, and longest shared runs.
+
+    Held-out tunes that are variants of a training tune are left out of the human figure,
+    which makes it the stricter one.
+    """
+    index = model_index(made.run, made.model.checkpoint)[0] or corpus_index(corpus)
+    ours = [originality.judge(index, m) for m in generated]
+    theirs = [o for o in (originality.judge(index, m) for m in human) if not o.is_variant]
+    made.variants = len(human) - len(theirs)
+    shares = [[o.share_of_12_grams_seen for o in side] for side in (ours, theirs)]
+    runs = [[float(o.longest_run.notes) for o in side] for side in (ours, theirs)]
+    for who, share, run in zip(("generated", "human"), shares, runs, strict=True):
+        made.figures[f"{who}_seen"] = mean(share)
+        made.figures[f"{who}_longest_run"] = mean(run)
+    made.figures["copied_beyond_human"] = difference(*shares, plain=True)

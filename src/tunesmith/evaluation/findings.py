@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tunesmith.evaluation.rules import RULES
+
 Floats = NDArray[np.float64]
 
 
@@ -87,8 +89,10 @@ class Finding:
     command: str = ""
 
     def holds(self, figures: Figures) -> bool:
-        """Whether the sentence stands."""
-        return all(c.holds(figures) for c in self.conditions)
+        """Whether the sentence stands: all it shows was measured, and all conditions are met."""
+        shown = (figures.get(m[1]) for m in _SLOT.finditer(self.sentence))
+        measured = all(f is not None and not any(map(math.isnan, f)) for f in shown)
+        return measured and all(c.holds(figures) for c in self.conditions)
 
     def said(self, figures: Figures) -> str:
         """The sentence with its figures."""
@@ -246,13 +250,34 @@ def _compared(name: str) -> Iterator[Finding]:
     )  # fmt: skip
 
 
+_KEPT = "tunesmith generate --model {run} --count 8 --from 64 --out kept --min-rule"
+
+
+def _ruled(name: str) -> Iterator[Finding]:
+    """The rows of a musical rule; `away_rule_<name>` as in `_compared`."""
+    away = f"away_rule_{name}"
+    shown = (
+        f" '{name.replace('_', ' ')}' (score {{generated_rule_{name}:.2f}} against "
+        f"{{human_rule_{name}:.2f}}; {{{away}:+.2f}} standard deviations away)."
+    )
+    yield Finding(
+        f"rule_kept_{name}", MELODIES, STRENGTH, (Above(away, -HALF_SD), Below(away, HALF_SD)),
+        f"The melodies keep the rule as held-out human tunes do, within half a deviation:{shown}",
+    )  # fmt: skip
+    yield Finding(
+        f"rule_broken_{name}", MELODIES, WEAKNESS, (Below(away, -HALF_SD),),
+        f"The melodies break a rule more than held-out human tunes:{shown}",
+        f"{_KEPT} {name}=0.9",
+    )  # fmt: skip
+
+
 _COPY_ROWS = (
     Finding(
         "copies", MELODIES, WEAKNESS, (Above("copied_beyond_human", COPIED),),
         "It copies: {generated_seen|%} of its 12-interval runs stand in training tunes, and "
         "{human_seen|%} of those of held-out human tunes; the difference is "
         "{copied_beyond_human|%}.",
-        _BOLDER,
+        "tunesmith generate --model {run} --count 8 --from 64 --max-copy 12 --out less-copied",
     ),
     Finding(
         "original", MELODIES, STRENGTH, (Below("copied_beyond_human", COPIED),),
@@ -265,6 +290,7 @@ _COPY_ROWS = (
 FINDINGS: tuple[Finding, ...] = (
     *_TRAINING_ROWS,
     *(row for name in COMPARED for row in _compared(name)),
+    *(row for name in RULES for row in _ruled(name)),
     *_COPY_ROWS,
 )
 """Every sentence that judges, in the order in which a report says them."""
@@ -299,17 +325,25 @@ def findings(
             yield Said(finding, finding.said(figures), finding.command.format(**names))
 
 
-def difference(ours: Sequence[float], theirs: Sequence[float], *, draws: int = 2000) -> Figure:
+def difference(
+    ours: Sequence[float], theirs: Sequence[float], *, plain: bool = False, draws: int = 2000
+) -> Figure:
     """Mean of `ours` minus mean of `theirs`, in standard deviations of `theirs` between tunes.
 
     d = (mean x - mean y) / sd y (Glass 1976), with a percentile bootstrap over the tunes of
     both sets, the standard deviation held. Values that are NaN are left out. NaN where a
-    set is empty or all of `theirs` are one value. Seeded, so the same each time.
+    set has fewer than two values or, unless `plain`, all of `theirs` are one value.
+
+    Args:
+        ours: a value for each tune.
+        theirs: the same of what it is compared with.
+        plain: in the unit of the values, not in standard deviations.
+        draws: resamples; seeded, so the same each time.
     """
     x, y = _known(ours), _known(theirs)
-    if not len(x) or len(y) < 2 or not y.std() > 0:
+    if len(x) < 2 or len(y) < 2 or not (plain or y.std() > 0):
         return Figure(math.nan, math.nan, math.nan)
-    scale = float(y.std(ddof=1))
+    scale = 1.0 if plain else float(y.std(ddof=1))
     low, high = np.percentile((_means(x, draws, 1) - _means(y, draws, 2)) / scale, [2.5, 97.5])
     return Figure(float(x.mean() - y.mean()) / scale, float(low), float(high))
 
@@ -348,8 +382,9 @@ def relative_excess(
 
 
 def _known(values: Sequence[float]) -> Floats:
-    x = np.asarray(values, float)
-    return x[~np.isnan(x)]
+    x = np.asarray(values, np.float64)
+    known: Floats = x[~np.isnan(x)]
+    return known
 
 
 def _means(x: Floats, draws: int, seed: int) -> Floats:

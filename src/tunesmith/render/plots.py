@@ -7,7 +7,7 @@ phone. It has a <title> and a <desc>, which screen readers say.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -94,7 +94,7 @@ def curves(
 
 def bars(
     labels: Sequence[str],
-    groups: dict[str, Sequence[float]],
+    groups: Mapping[str, Sequence[float]],
     *,
     title: str,
     x_label: str,
