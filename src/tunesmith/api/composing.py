@@ -16,8 +16,10 @@ import numpy as np
 from tunesmith.api.tracing import model_index
 from tunesmith.decoding import Generated, Sampling, generate_ids
 from tunesmith.errors import InputError, TunesmithError, UsageError
+from tunesmith.evaluation import ranking
 from tunesmith.evaluation.originality import judge, receipt_entry
 from tunesmith.evaluation.originality_index import TuneIndex
+from tunesmith.evaluation.rules_score import rule_figures
 from tunesmith.keyfinding import with_estimates
 from tunesmith.melody import MODES, Key, Melody, Meter, pitch_class
 from tunesmith.model.checkpoint import Checkpoint, load_checkpoint
@@ -100,6 +102,10 @@ def generate(
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
+    from_: int | None = None,
+    rank: str | None = None,
+    min_rules: Mapping[str, float] | None = None,
+    max_copy: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Tune]:
     """Compose melodies.
@@ -120,15 +126,28 @@ def generate(
         temperature: see `Sampling`.
         top_k: see `Sampling`.
         top_p: see `Sampling`.
+        from_: compose so many, at least `count`, and keep the `count` best that pass.
+        rank: what is best: 'rules' (the default), 'likelihood' or 'both'; see
+            `evaluation.ranking.choose_best`. 'likelihood' takes as typical the bits
+            per note of the model's validation tunes. The best come first.
+        min_rules: the least score by rule that a tune must have, 0 to 1.
+        max_copy: notes that the longest run shared with a training tune may have.
         progress: told (tunes ended, tunes).
 
     Raises:
-        UsageError: for what cannot be asked of this model.
+        UsageError: for what cannot be asked of this model; fewer than `count` pass.
     """
     if not 1 <= count <= 10_000:
         raise UsageError(f"{count} melodies", remedy="ask for 1 to 10,000")
     if tempo is not None and not 10 <= tempo <= 500:
         raise UsageError(f"a tempo of {tempo}", remedy="use 10 to 500 quarter notes a minute")
+    chooses = any(v is not None for v in (from_, rank, min_rules, max_copy))
+    made_in_all = count if from_ is None else from_
+    if not count <= made_in_all <= 10_000:
+        raise UsageError(
+            f"{count} melodies from {made_in_all}", remedy=f"use --from {count} to 10,000"
+        )
+    ranking.check(rank or "rules", min_rules or {})
     seed = secrets.randbits(32) if seed is None else seed
     if seed < 0:
         raise UsageError("a negative seed", remedy="use 0 or more")
@@ -137,19 +156,53 @@ def generate(
     wishes = {**asked, "meter": parse_meter(meter)} if meter else asked
     grammar = model.vocabulary.grammar(wishes)
     tunes: list[Tune] = []
-    for start in range(0, count, BATCH):
-        size = min(BATCH, count - start)
+    for start in range(0, made_in_all, BATCH):
+        size = min(BATCH, made_in_all - start)
         made = generate_ids(
             model.network,
             [grammar] * size,
             [np.random.default_rng([seed, start + i]) for i in range(size)],
             sampling,
-            progress=_later(progress, start, count),
+            progress=_later(progress, start, made_in_all),
         )
         for i, one in enumerate(made, start):
-            origin = {"seed": seed, "index": i, "count": count}
+            origin = {"seed": seed, "index": i, "count": made_in_all}
             tunes.append(_tune(model, one, origin, asked, sampling, tempo))
-    return tunes
+    for tune in tunes:
+        tune.receipt["rules"] = rule_figures(tune.melody)
+    if not chooses:
+        return tunes
+    return _best(model, tunes, count, rank or "rules", min_rules or {}, max_copy)
+
+
+def _best(
+    model: Model,
+    tunes: list[Tune],
+    count: int,
+    rank: str,
+    min_rules: Mapping[str, float],
+    max_copy: int | None,
+) -> list[Tune]:
+    """The best tunes, the first the best; their receipts say how they were chosen."""
+    candidates = [
+        ranking.Candidate(
+            tune.receipt["rules"],
+            tune.receipt["bits_per_note"],
+            (tune.receipt.get("originality") or {}).get("longest_run"),
+        )
+        for tune in tunes
+    ]
+    typical = (model.checkpoint.provenance.get("scores") or {}).get("bits_per_note")
+    choice = ranking.choose_best(
+        candidates, count, rank=rank, limits=min_rules, most_copied=max_copy, typical_bits=typical
+    )
+    for place, i in enumerate(choice.kept, 1):
+        tunes[i].receipt["chosen"] = {
+            "rank": rank, "place": place, "from": len(tunes), "passed": choice.passed,
+            "refused": dict(choice.refused), "typical_bits_per_note": typical,
+            "min_rules": dict(min_rules), "max_copy": max_copy,
+        }  # fmt: skip
+    return [tunes[i] for i in choice.kept]
 
 
 def _later(
