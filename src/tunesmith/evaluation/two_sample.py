@@ -174,7 +174,8 @@ def _scores(
             both[unseen]
         )
         common = np.argsort(-grams[seen].sum(axis=0), kind="stable")[:256]
-        mixed = np.concatenate([columns, grams[:, common]], axis=1)
+        blank = np.isnan(columns[seen]).all(axis=0)  # the trees need a value in each column
+        mixed = np.concatenate([np.where(blank, 0, columns), grams[:, common]], axis=1)
         boosting = kit["HistGradientBoostingClassifier"](
             max_iter=150, learning_rate=0.08, max_leaf_nodes=8, min_samples_leaf=10,
             l2_regularization=1.0, max_features=0.3, early_stopping=False, random_state=seed,
