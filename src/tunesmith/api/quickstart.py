@@ -9,6 +9,7 @@ from typing import Any
 from tunesmith.api.composing import Tune, generate, load_model
 from tunesmith.api.learning import train
 from tunesmith.api.preparing import prepare
+from tunesmith.api.reporting import report
 from tunesmith.api.writing import write_tunes
 from tunesmith.files import refuse_overwrite, write_atomically
 
@@ -30,10 +31,10 @@ def quickstart(
     progress: Callable[[int, int], None] | None = None,
     log: Callable[[dict[str, Any]], None] | None = None,
 ) -> list[Tune]:
-    """Prepare a corpus, train the smallest model on it, and compose eight melodies.
+    """Prepare a corpus, train the smallest model on it, compose eight melodies, and report.
 
     Args:
-        out: a new folder: `corpus/`, `run/`, `tunes/` and `summary.md` go into it.
+        out: a new folder: `corpus/`, `run/`, `tunes/`, `summary.md` and `report.html` go into it.
         minutes: of training.
         source: any source that `prepare` takes.
         seed: of training and generating.
@@ -47,13 +48,15 @@ def quickstart(
     """
     out = Path(out)
     refuse_overwrite(out, force)
-    say(f"1/3  Preparing the corpus '{source}'")
+    say(f"1/4  Preparing the corpus '{source}'")
     prepare([source], out / "corpus", progress=progress)
-    say(f"2/3  Training a model of size nano for {minutes:g} minutes")
+    say(f"2/4  Training a model of size nano for {minutes:g} minutes")
     last = train(out / "corpus", out / "run", minutes=minutes, seed=seed, force=force, log=log)
-    say(f"3/3  Composing {TUNES} melodies")
+    say(f"3/4  Composing {TUNES} melodies")
     tunes = generate(load_model(out / "run"), count=TUNES, seed=seed, bars=BARS, top_p=TOP_P)
     write_tunes(tunes, out / "tunes", FORMATS, force=force)
+    say("4/4  Writing the report")
+    report(out / "run", corpus=out / "corpus", out=out / "report.html", seed=seed, force=force)
     write_atomically(out / "summary.md", _summary(tunes, last, source).encode())
     return tunes
 
@@ -76,6 +79,9 @@ validation tunes were held out with all their near-duplicates.
 
 Each is in `tunes/` as MIDI, ABC, MusicXML, letters, sound (WAV) and score (SVG, PNG), with a
 receipt (`.json`) from which `tunesmith generate --from-receipt` writes it again.
+
+The analysis of this run, with strengths, weaknesses and what to do, is in
+[report.html](report.html).
 
 More from the same model:
 
