@@ -1,6 +1,6 @@
 """Does half a run foretell the validation loss that the whole one ends with?
 
-    python benchmarks/forecast.py OUT --corpora FOLDER [--only first|second] [--judge]
+    python benchmarks/forecast.py OUT --corpora FOLDER [--only first|second]
 
 FOLDER holds corpora made by `tunesmith prepare`, named folk, bimmuda and openewld. Twenty
 small runs are trained into OUT, ten that the forecast's constants were chosen on (first)
@@ -79,6 +79,33 @@ def records(folder: Path) -> list[dict]:
     return [json.loads(x) for x in path.read_text("utf-8").splitlines()] if path.exists() else []
 
 
+def judge(out: Path, half: str) -> None:
+    """Coverage and width of the intervals of the forecasts from half of each run that ended."""
+    import numpy as np
+
+    from tunesmith.evaluation.forecast import fit
+
+    covered, widths, runs = 0, [], 0
+    for folder in sorted(out.glob(f"{half}-*")):
+        total = int(folder.name.split("-")[-2])
+        steps = [r["step"] for r in records(folder)]
+        losses = [r["val_loss"] for r in records(folder)]
+        if not steps or steps[-1] != total:
+            continue
+        known = sum(s <= total / 2 for s in steps)
+        found = fit(steps[:known], losses[:known], total).end()
+        fall = losses[known - 1] - losses[-1]
+        runs += 1
+        covered += found.low <= losses[-1] <= found.high
+        widths.append((found.high - found.low) / fall)
+        print(
+            f"| {folder.name} | {losses[known - 1]:.3f} | {losses[-1]:.3f} | {found.value:.3f} "
+            f"[{found.low:.3f}, {found.high:.3f}] | {widths[-1]:.2f} |"
+        )
+    if runs:
+        print(f"{half}: covered {covered} of {runs}, median width {np.median(widths):.2f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("out", type=Path)
@@ -87,6 +114,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.corpora:
         train_all(args.out, args.corpora, args.only)
+    for half in ("first", "second"):
+        judge(args.out, half)
 
 
 if __name__ == "__main__":
