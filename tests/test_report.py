@@ -155,7 +155,7 @@ def test_a_copying_model_reads_as_one():
     figures = GOOD | {"generated_seen": tight(0.9), "copied_beyond_human": tight(0.86)}
     said = [s for s in findings(figures, NAMES) if s.finding.name in ("copies", "original")]
     assert [s.finding.name for s in said] == ["copies"]
-    assert "+90.0 % [+89.9, +90.1]" in said[0].sentence
+    assert "90.0 % [89.9, 90.1]" in said[0].sentence
     assert "--max-copy" in said[0].command
 
 

@@ -76,7 +76,7 @@ class Finding:
         kind: STRENGTH, WEAKNESS or NEUTRAL.
         conditions: all must hold.
         sentence: '{name}' shows a figure with its interval, '{name:.1f}' in that form,
-            '{name|%}' as a percentage.
+            '{name|%}' as a percentage, '{name|+%}' with its sign.
         command: for a weakness, the command that addresses it; {run}, {corpus}, {steps},
             {twice} and {best_step} are filled in.
     """
@@ -103,8 +103,8 @@ _SLOT = re.compile(r"\{(\w+)(?:[:|]([^}]*))?\}")
 
 
 def _shown(figure: Figure, form: str) -> str:
-    if form == "%":
-        value, low, high = (f"{100 * v:+.1f}" for v in figure)
+    if form.endswith("%"):
+        value, low, high = (format(100 * v, form[:-1] + ".1f") for v in figure)
         return f"{value} % [{low}, {high}]"
     value, low, high = (format(v, form or ".3f") for v in figure)
     return f"{value} [{low}, {high}]"
@@ -142,11 +142,11 @@ _TRAINING_ROWS = (
     Finding(
         "small_gap", TRAINING, STRENGTH, (Below("relative_gap", SMALL_GAP),),
         "It has not learned its training tunes by heart: the bits a note of held-out tunes lie "
-        "{relative_gap|%} above those of training tunes.",
+        "{relative_gap|+%} above those of training tunes.",
     ),
     Finding(
         "large_gap", TRAINING, WEAKNESS, (Above("relative_gap", LARGE_GAP),),
-        "It overfits: the bits a note of held-out tunes lie {relative_gap|%} above those of "
+        "It overfits: the bits a note of held-out tunes lie {relative_gap|+%} above those of "
         "training tunes. More tunes are the first thing to try.",
         "tunesmith prepare folk MORE_FILES --out more-tunes",
     ),
@@ -172,7 +172,7 @@ _TRAINING_ROWS = (
         "larger_next", TRAINING, WEAKNESS,
         (Below("gain_of_longer", WORTH_IT), Below("relative_gap", SMALL_GAP)),
         "Twice the steps would save only {gain_of_longer|%} (80 % interval), and the gap to the "
-        "training tunes is {relative_gap|%}: a larger model is the next thing to try.",
+        "training tunes is {relative_gap|+%}: a larger model is the next thing to try.",
         "tunesmith train {corpus} --out larger --size small --steps {steps}",
     ),
 )  # fmt: skip
@@ -267,7 +267,7 @@ def _ruled(name: str) -> Iterator[Finding]:
     yield Finding(
         f"rule_broken_{name}", MELODIES, WEAKNESS, (Below(away, -HALF_SD),),
         f"The melodies break a rule more than held-out human tunes:{shown}",
-        f"{_KEPT} {name}=0.9",
+        f"{_KEPT} {name}=0.5",
     )  # fmt: skip
 
 
@@ -276,14 +276,14 @@ _COPY_ROWS = (
         "copies", MELODIES, WEAKNESS, (Above("copied_beyond_human", COPIED),),
         "It copies: {generated_seen|%} of its 12-interval runs stand in training tunes, and "
         "{human_seen|%} of those of held-out human tunes; the difference is "
-        "{copied_beyond_human|%}.",
+        "{copied_beyond_human|+%}.",
         "tunesmith generate --model {run} --count 8 --from 64 --max-copy 12 --out less-copied",
     ),
     Finding(
         "original", MELODIES, STRENGTH, (Below("copied_beyond_human", COPIED),),
         "It copies no more than people do: {generated_seen|%} of its 12-interval runs stand in "
         "training tunes, and {human_seen|%} of those of held-out human tunes; the difference is "
-        "{copied_beyond_human|%}.",
+        "{copied_beyond_human|+%}.",
     ),
 )  # fmt: skip
 

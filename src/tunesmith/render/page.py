@@ -115,6 +115,9 @@ td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 code{display:block;overflow-x:auto;white-space:nowrap;background:#f3f3f3;padding:.4rem .6rem;
 border-radius:4px;margin:.3rem 0;font-size:.85rem}
 li{margin:.5rem 0}
+td:first-child{min-width:8rem}
+@media(max-width:600px){td.n{white-space:normal;min-width:4.4rem}
+th,td{padding-right:.45rem;font-size:.82rem}}
 audio{width:100%;max-width:26rem}
 """
 
