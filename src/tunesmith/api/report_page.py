@@ -231,7 +231,7 @@ def _comparison(made: Report, count: int, top_p: float) -> list[Block]:
     rules: list[tuple[str, ...]] = [("rule, score 0 to 1", *rows[0][1:])]
     for name in RULES:
         cells = [made.figures.get(f"{k}_rule_{name}") for k in ("generated", "human", "away")]
-        rules.append((name, *(_bracketed(c, 2) if c else "—" for c in cells)))
+        rules.append((name.replace("_", " "), *(_bracketed(c, 2) if c else "—" for c in cells)))
     page += [Heading("Musical rules", 3), Table(tuple(rules)), *_originality(made)]
     page += [
         Heading("How often", 3),
