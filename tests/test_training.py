@@ -88,22 +88,25 @@ def same_run(a, b):
 
 
 def batches(start, count, seed=3):
-    return list(islice(training_batches(
-        TRAIN, LETTERS, context=48, tokens=200, seed=seed, start=start), count))  # fmt: skip
+    how = {"context": 48, "tokens": 200, "shards": 2, "seed": seed, "start": start}
+    return list(islice(training_batches(TRAIN, LETTERS, **how), count))
 
 
 def test_batch_k_depends_on_seed_and_k_only():
     whole = batches(0, 40)
-    for a, b in zip(whole[23:], batches(23, 17), strict=True):
-        assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
-    other = batches(0, 1, seed=4)[0]
-    assert other.inputs.shape != whole[0].inputs.shape or (other.inputs != whole[0].inputs).any()
+    for parts, again in zip(whole[23:], batches(23, 17), strict=True):
+        for a, b in zip(parts, again, strict=True):
+            assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+    (one, *_), (other, *_) = whole[0], batches(0, 1, seed=4)[0]
+    assert other.inputs.shape != one.inputs.shape or (other.inputs != one.inputs).any()
 
 
 def test_an_epoch_takes_every_tune_once_and_augments_anew():
     seen, first = [], {}
-    for batch in batches(0, 80):
-        assert batch.inputs.size <= 200
+    steps = batches(0, 40)
+    assert max(map(len, steps)) == 2
+    for batch in (part for parts in steps for part in parts):
+        assert batch.inputs.size <= 100
         for row, tune in enumerate(batch.tunes):
             first.setdefault(int(tune), []).append(batch.inputs[row])
         seen += batch.tunes.tolist()
@@ -114,7 +117,7 @@ def test_an_epoch_takes_every_tune_once_and_augments_anew():
 
 
 def test_targets_are_the_next_ids_where_charged():
-    batch = batches(0, 1)[0]
+    batch = batches(0, 1)[0][0]
     for row, tune in enumerate(batch.tunes):
         n = len(TRAIN[int(tune)]) - 1
         assert batch.targets[row, : n - 1].tolist() == batch.inputs[row, 1:n].tolist()
@@ -280,14 +283,14 @@ def test_stopped_between_records_it_ends_the_same(whole, tmp_path):
 def test_a_step_between_records_is_kept(whole, tmp_path, monkeypatch):
     from tunesmith.training.work import Work
 
-    real, calls = Work.forward, iter(range(100))
+    real, calls = Work.gradients, iter(range(100))
 
-    def forward(self, network, batch, number):
+    def gradients(self, network, parts, number):
         if next(calls) == 4:  # in the fifth step, after two records
             signal.raise_signal(signal.SIGINT)
-        return real(self, network, batch, number)
+        return real(self, network, parts, number)
 
-    monkeypatch.setattr(Work, "forward", forward)
+    monkeypatch.setattr(Work, "gradients", gradients)
     last = run(tmp_path / "run")
     assert last["stopped"] and last["step"] == 5
     assert json.loads((tmp_path / "run/last/progress.json").read_text())["loss_count"] > 0

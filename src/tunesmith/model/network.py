@@ -85,13 +85,18 @@ class Layer(nn.Module):
         self.mlp = GatedLayer(config)
         self.dropout = dropout
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, chance: torch.Generator | None
+    ) -> Tensor:
         """(B, T, D) to (B, T, D)."""
-        x = x + self._drop(self.self_attn(self.input_layernorm(x), cos, sin))
-        return x + self._drop(self.mlp(self.post_attention_layernorm(x)))
+        x = x + self._drop(self.self_attn(self.input_layernorm(x), cos, sin), chance)
+        return x + self._drop(self.mlp(self.post_attention_layernorm(x)), chance)
 
-    def _drop(self, x: Tensor) -> Tensor:
-        return F.dropout(x, self.dropout, self.training) if self.dropout else x
+    def _drop(self, x: Tensor, chance: torch.Generator | None) -> Tensor:
+        if chance is None or not self.dropout:
+            return x
+        kept = torch.empty_like(x).bernoulli_(1 - self.dropout, generator=chance)
+        return x * kept.div_(1 - self.dropout)
 
 
 class Stack(nn.Module):
@@ -135,12 +140,12 @@ class TrainingNetwork(nn.Module):
             else:
                 nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
 
-    def hidden(self, ids: Tensor) -> Tensor:
-        """(B, T) ids to (B, T, D), before the output layer."""
+    def hidden(self, ids: Tensor, chance: torch.Generator | None = None) -> Tensor:
+        """(B, T) ids to (B, T, D), before the output layer; with dropout where chance is given."""
         t = ids.shape[1]
         x = self.model.embed_tokens(ids)
         for layer in self.model.layers:
-            x = layer(x, self.cos[:t], self.sin[:t])
+            x = layer(x, self.cos[:t], self.sin[:t], chance)
         x = self.model.norm(x)
         assert isinstance(x, Tensor)
         return x
@@ -152,9 +157,11 @@ class TrainingNetwork(nn.Module):
         """
         return F.linear(self.hidden(ids), self.model.embed_tokens.weight)
 
-    def loss_sum(self, ids: Tensor, targets: Tensor) -> Tensor:
+    def loss_sum(
+        self, ids: Tensor, targets: Tensor, chance: torch.Generator | None = None
+    ) -> Tensor:
         """Summed cross-entropy in nats of (B, T) targets; those below 0 do not count."""
         counted = targets >= 0
-        x = self.hidden(ids)[counted]  # only what counts meets the output layer
+        x = self.hidden(ids, chance)[counted]  # only what counts meets the output layer
         logits = F.linear(x, self.model.embed_tokens.weight)
         return F.cross_entropy(logits.float(), targets[counted], reduction="sum")

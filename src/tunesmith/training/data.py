@@ -66,36 +66,55 @@ class Batch(NamedTuple):
 
 
 def training_batches(
-    data: TokenData, vocabulary: Vocabulary, *, context: int, tokens: int, seed: int, start: int
-) -> Iterator[Batch]:
-    """The batches of a run from number `start` on, without end.
+    data: TokenData,
+    vocabulary: Vocabulary,
+    *,
+    context: int,
+    tokens: int,
+    shards: int,
+    seed: int,
+    start: int,
+) -> Iterator[list[Batch]]:
+    """The batches of a run from number `start` on, without end, each in up to `shards` parts.
 
     An epoch takes every tune once, augmented afresh: the chance in it comes from
     (seed, epoch, tune) and from nothing before, so that a run resumes anywhere.
     """
+    each = max(1, tokens // shards)
     planned = (
-        (epoch, rows)
+        (epoch, parts)
         for epoch in count()
-        for rows in _epoch(data.lengths, tokens, context, np.random.default_rng([seed, epoch]))
+        for parts in _epoch(
+            data.lengths, each, context, shards, np.random.default_rng([seed, epoch])
+        )
     )
-    for epoch, rows in islice(planned, start, None):
-        tunes = [
-            vocabulary.augment(data[i], np.random.default_rng([seed, epoch, int(i)])) for i in rows
+    for epoch, parts in islice(planned, start, None):
+        yield [
+            padded(
+                [
+                    vocabulary.augment(data[i], np.random.default_rng([seed, epoch, int(i)]))
+                    for i in rows
+                ],
+                rows,
+                vocabulary,
+                context,
+            )
+            for rows in parts
         ]
-        yield padded(tunes, rows, vocabulary, context)
 
 
 def _epoch(
-    lengths: NDArray[np.int64], tokens: int, context: int, rng: np.random.Generator
-) -> list[NDArray[np.int64]]:
-    """The tunes of each batch of an epoch, in order: tunes of like length together.
+    lengths: NDArray[np.int64], tokens: int, context: int, shards: int, rng: np.random.Generator
+) -> list[list[NDArray[np.int64]]]:
+    """The tunes of each part of each batch of an epoch, in order: in a part, of like length.
 
     Lengths are blurred by some percent for the sorting, so that other tunes meet
-    in each epoch; the batches come in random order.
+    in each epoch; the parts come in random order.
     """
     order = np.argsort(lengths * rng.uniform(0.95, 1.05, len(lengths)), kind="stable")
-    batches = grouped(order, np.minimum(lengths, context), tokens)
-    return [batches[i] for i in rng.permutation(len(batches))]
+    parts = grouped(order, np.minimum(lengths, context), tokens)
+    mixed = [parts[i] for i in rng.permutation(len(parts))]
+    return [mixed[i : i + shards] for i in range(0, len(mixed), shards)]
 
 
 def grouped(

@@ -13,8 +13,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import torch
-
 from tunesmith.errors import InputError, TunesmithError, UsageError
 from tunesmith.model.checkpoint import Checkpoint
 from tunesmith.model.config import ModelConfig
@@ -123,31 +121,30 @@ def train(
         batches = work.batches(start=first)
         while progress.step < plan.steps:
             before = time.monotonic()
-            loss, charged = work.forward(network, next(batches), progress.step)
-            if not math.isfinite(loss.item()):
+            nats, charged = work.gradients(network, next(batches), progress.step)
+            if not math.isfinite(nats):
                 raise TunesmithError(
-                    f"the loss is {loss.item()} at step {progress.step + 1}",
+                    f"the loss is {nats} at step {progress.step + 1}",
                     where=str(out),
                     remedy="try another --seed; the checkpoint in `last` is from before",
                 )
-            torch.autograd.backward(loss / max(1, charged))
             share = optimiser.step(progress.step, plan.steps)
             progress.step += 1
-            progress.loss_sum += loss.item()
+            progress.loss_sum += nats
             progress.loss_count += charged
             tokens += charged
             training_seconds += time.monotonic() - before
 
             if progress.step % plan.evaluate_every == 0 or progress.step == plan.steps:
-                nats = work.evaluate(network)
-                val_loss = nats / work.validation.charged
+                held_out = work.evaluate(network)
+                val_loss = held_out / work.validation.charged
                 pace = (time.monotonic() - since) / (progress.step - first)
                 record = {
                     "step": progress.step,
                     "train_loss": progress.loss_sum / max(1, progress.loss_count),
                     "val_loss": val_loss,
                     "perplexity": math.exp(min(val_loss, 700)),
-                    "bits_per_note": nats / math.log(2) / work.validation.notes,
+                    "bits_per_note": held_out / math.log(2) / work.validation.notes,
                     "tokens_per_s": tokens / max(1e-9, training_seconds),
                     "seconds_left": pace * (plan.steps - progress.step),
                     "learning_rate": share * recipe.matrix_rate,
@@ -183,8 +180,8 @@ def _check(
         raise UsageError(f"{minutes} minutes", remedy="give more than 0")
     if seed < 0:
         raise UsageError(f"the seed {seed}", remedy="give 0 or more")
-    if recipe.batch_tokens < 1 or not 0 <= recipe.dropout < 1:
-        raise UsageError("a batch needs tokens, and dropout is from 0 to under 1")
+    if recipe.batch_tokens < 1 or recipe.shards < 1 or not 0 <= recipe.dropout < 1:
+        raise UsageError("a batch needs tokens and parts, and dropout is from 0 to under 1")
     if vocabulary.size != config.vocab_size:
         raise InputError(
             f"the vocabulary has {vocabulary.size} tokens and the network {config.vocab_size}"

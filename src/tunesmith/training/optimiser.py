@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -37,11 +37,21 @@ class Optimiser:
         network: its weights are changed in place.
         matrix_rate, other_rate: full learning rates.
         decay: weight decay of the matrices, times the learning rate at each step.
+        each: like `map`; may call the function beside itself for matrices of other shapes.
     """
 
     def __init__(
-        self, network: nn.Module, *, matrix_rate: float, other_rate: float, decay: float
+        self,
+        network: nn.Module,
+        *,
+        matrix_rate: float,
+        other_rate: float,
+        decay: float,
+        each: Callable[
+            [Callable[[tuple[int, ...]], None], Iterable[tuple[int, ...]]], Iterable[None]
+        ] = map,
     ) -> None:
+        self._each = each
         self.matrix_rate, self.other_rate, self.decay = matrix_rate, other_rate, decay
         named = dict(network.named_parameters())
         self._others = {n: p for n, p in named.items() if p.ndim < 2 or "embed" in n}
@@ -73,10 +83,16 @@ class Optimiser:
         """
         share = rate(number, steps)
         nn.utils.clip_grad_norm_(self._all, CLIP)
-        for shape, weights in self._groups.items():
-            self._muon(shape, weights, share * self.matrix_rate)
+
+        @torch.no_grad()  # a thread of its own would not know
+        def move(shape: tuple[int, ...]) -> None:
+            self._muon(shape, self._groups[shape], share * self.matrix_rate)
+
+        done = self._each(move, sorted(self._groups, key=math.prod, reverse=True))
         for name, weight in self._others.items():
             self._adam(name, weight, share * self.other_rate, number + 1)
+        for _ in done:
+            pass
         for weight in self._all:
             weight.grad = None
         return share
