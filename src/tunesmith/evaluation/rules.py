@@ -459,8 +459,8 @@ def motifs_return(heard: Heard) -> RuleScore:
 
 
 MOST_ROUNDS = {1: 6, 2: 4, 3: 4, 4: 4}
-"""How often a pitch, or a cell of 2 to 4, may stand in a row: the 95 % quantile or more of
-real tunes. A fourth round of four notes is common in figuration, a fifth is not."""
+"""How often a pitch, or a cell of 2 to 4, may stand in a row. Chosen by hand, then checked:
+of 400 tunes each, 99 % of `folk` and 88 % of `openewld` stay within them."""
 
 
 def not_hammered(heard: Heard) -> RuleScore:
