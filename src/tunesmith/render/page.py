@@ -106,6 +106,7 @@ h2{font-size:1.3rem;margin:2.2rem 0 .6rem;border-bottom:1px solid #ccc;padding-b
 h3{font-size:1.08rem;margin:1.6rem 0 .4rem}
 figure{margin:1rem 0}
 figure svg{display:block;width:100%;height:auto}
+figure svg[viewBox^="0 0 420 "]{max-width:34rem}
 figcaption{color:#444;font-size:.9rem;margin-top:.2rem}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:.9rem;margin:.6rem 0}
