@@ -35,8 +35,8 @@ from tunesmith.api.preparing import prepare, style_names, style_of
 from tunesmith.corpus import Corpus
 from tunesmith.corpus.store import Tune
 from tunesmith.evaluation.likelihood import Bits, bits_per_note, score_tunes
+from tunesmith.evaluation.melody_models import MelodyPPM
 from tunesmith.evaluation.ppm import SequencePPM
-from tunesmith.evaluation.ppm_melody import MelodyPPM
 from tunesmith.keyfinding import with_estimates
 from tunesmith.tokens import Vocabulary, make_vocabulary
 from tunesmith.tokens.base import Ids

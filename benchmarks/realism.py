@@ -26,10 +26,10 @@ import numpy as np
 
 from tunesmith.api.composing import generate, load_model
 from tunesmith.corpus import Corpus
-from tunesmith.errors import InputError
+from tunesmith.errors import UsageError
+from tunesmith.evaluation.melody_models import MelodyPPM
 from tunesmith.evaluation.originality import figures, judge
 from tunesmith.evaluation.originality_index import TuneIndex
-from tunesmith.evaluation.ppm_melody import MelodyPPM
 from tunesmith.evaluation.realism import Realism, clusters, halves, realism
 from tunesmith.evaluation.two_sample import two_sample
 from tunesmith.melody import Melody
@@ -120,7 +120,7 @@ def ppm_maker(training: Sequence[Melody], order: int, seed: int) -> Maker:
         for again in range(20):
             try:
                 return fitted[0].sample(np.random.default_rng([seed, order, i, again]))
-            except InputError as e:
+            except UsageError as e:
                 print(f"  tune {i} of order {order} drawn again: {e}", flush=True)
         raise SystemExit(f"PPM of order {order} gives no melody")
 

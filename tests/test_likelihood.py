@@ -15,7 +15,16 @@ from tunesmith.api import comparing, evaluating
 from tunesmith.api.composing import Model
 from tunesmith.corpus import Corpus
 from tunesmith.errors import UsageError
-from tunesmith.evaluation.likelihood import END, HEADER, owners, score_tunes, tune_bits
+from tunesmith.evaluation.likelihood import (
+    END,
+    HEADER,
+    bits_per_note,
+    owners,
+    score_tunes,
+    tune_bits,
+)
+from tunesmith.evaluation.melody_models import BASELINES, IdsModel
+from tunesmith.evaluation.ppm import Predictor
 from tunesmith.melody import Key, Melody, Meter, Note
 from tunesmith.model.config import ModelConfig
 from tunesmith.model.inference import Network
@@ -261,7 +270,9 @@ def test_uniform_table_by_hand(corpus_folder):
     found = tunesmith.evaluate(uniform, corpus_folder, split="validation")
     assert found.perplexity == pytest.approx(14)
     assert found.rows[0].name == "model"
-    assert all("PPM" in r.name for r in found.rows[1:])  # letters have no attributes
+    # Letters have no attributes, so no row is told of them; the uniform guess is this model.
+    assert tuple(r.name for r in found.rows[1:]) == BASELINES
+    assert found.rows[1].joint.value == pytest.approx(found.rows[0].joint.value)
     assert found.rows[0].pitch.value == pytest.approx(math.log2(12))
 
 
@@ -306,7 +317,7 @@ def test_baselines_stand_in_the_same_table(model, corpus_folder, monkeypatch):
     def never(*_):
         raise AssertionError("fitted again")
 
-    monkeypatch.setattr(comparing, "ppm_for", never)
+    monkeypatch.setattr(comparing, "_training", never)
     again = tunesmith.evaluate(model, corpus_folder, **arguments)
     assert again.rows == found.rows
     with pytest.raises(AssertionError, match="fitted again"):  # other tunes, other figures
@@ -315,12 +326,23 @@ def test_baselines_stand_in_the_same_table(model, corpus_folder, monkeypatch):
 
 def test_ppm_of_letters_by_hand():
     letters = make_vocabulary("letters")
-    learner = comparing.IdsPPM("ltm", letters, 0).fit([melody_of(*((i, 1, 60) for i in range(6)))])
+    learner = IdsModel(lambda size: Predictor("ltm", size, order=0), letters)
+    learner.fit([melody_of(*((i, 1, 60) for i in range(6)))])
     # Of seven symbols six are C and one the end; by escape C two of nine are left for others.
-    predictor = learner._model
+    predictor = learner._stream
     c, end = (predictor.predict([], 0).probability(s) for s in (0, 13))
     bits = learner.bits(melody_of((0, 480, 60)))
     silent = end + predictor.predict([], 0).probability(12)
     assert bits.pitch == pytest.approx(-math.log2(c / (1 - silent)))
     assert bits.timing == pytest.approx(-math.log2(1 - silent) - math.log2(end))
     assert c > 6 / 9 and 1 / 9 < end < 2 / 9
+
+
+def test_bits_per_note_and_interval():
+    interval = bits_per_note([10.0, 20.0, 30.0], [10, 10, 10])
+    assert interval.value == pytest.approx(2.0)
+    assert 1.0 <= interval.low < 2.0 < interval.high <= 3.0
+    constant = bits_per_note([5.0, 10.0], [5, 10])
+    assert tuple(constant) == pytest.approx((1, 1, 1))
+    # Weighted by notes, not by tunes.
+    assert bits_per_note([1.0, 90.0], [1, 9]).value == pytest.approx(9.1)

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunesmith.errors import UsageError
-from tunesmith.evaluation import ppm_melody
+from tunesmith.evaluation import melody_models
+from tunesmith.evaluation.melody_models import MelodyPPM
 from tunesmith.evaluation.ppm import KINDS, PPM, Distribution, Predictor, SequencePPM, combine
-from tunesmith.evaluation.ppm_melody import MelodyPPM
 from tunesmith.melody import Key, Melody, Meter, Note
 from tunesmith.tokens.table import METERS
 
@@ -216,8 +216,8 @@ def test_pitch_and_timing_add_up_to_the_code_length(kind):
     total = 0.0
     again._begin()
     for stream, past, at, symbol in again._events(melody):
-        total -= math.log2(again._models[stream].predict(past, at).probability(symbol))
-        again._models[stream].learn(past, at, symbol)
+        total -= math.log2(again._streams[stream].predict(past, at).probability(symbol))
+        again._streams[stream].learn(past, at, symbol)
     assert model.bits(melody).total == pytest.approx(total)
 
 
@@ -265,7 +265,7 @@ def test_samples_are_melodies_of_what_was_seen(from_tonic):
 
 
 def test_a_sample_without_end_is_cut_and_counted(monkeypatch):
-    monkeypatch.setattr(ppm_melody, "_MOST_EVENTS", 50)
+    monkeypatch.setattr(melody_models, "_MOST_EVENTS", 50)
     model = MelodyPPM("both", 1).fit([tune([60, 62] * 400, [4] * 800)])
     melodies = [model.sample(np.random.default_rng(i)) for i in range(5)]
     assert model.cut >= 1

@@ -4,85 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Callable, Iterable, Sequence
-from copy import copy
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tunesmith.corpus import Corpus
 from tunesmith.errors import InputError
-from tunesmith.evaluation import baselines, ppm, ppm_melody
-from tunesmith.evaluation.likelihood import Bits, pitch_ids
-from tunesmith.evaluation.ppm_melody import MelodyPPM
+from tunesmith.evaluation import baselines, melody_models, ppm
+from tunesmith.evaluation.likelihood import Bits
 from tunesmith.files import write_atomically
 from tunesmith.keyfinding import with_estimates
 from tunesmith.melody import Melody
 from tunesmith.tokens import Vocabulary
 
-_CODE = (baselines, ppm, ppm_melody)
-_ORDER = 5
-# 'both' last: it goes on learning, and the long-term model is the same for all.
-_KINDS: dict[ppm.Kind, str] = {
-    "ltm": f"PPM, order {_ORDER}",
-    "stm": "PPM* of the same tune alone",
-    "both": f"PPM, order {_ORDER}, learning on, with PPM* of the same tune",
-}
-
-
-class IdsPPM:
-    """A PPM of the ids of a vocabulary that says less than a whole melody.
-
-    Args:
-        kind: see `ppm.Predictor`.
-        vocabulary: whose ids, all attributes unknown.
-        order: of the long-term model.
-    """
-
-    def __init__(self, kind: ppm.Kind, vocabulary: Vocabulary, order: int) -> None:
-        self._vocabulary = vocabulary
-        self._silent = [int(i) for i, says in enumerate(pitch_ids(vocabulary)) if not says]
-        self._model = ppm.Predictor(kind, vocabulary.size, order=order)
-
-    def sharing(self, kind: ppm.Kind) -> IdsPPM:
-        """Another kind over the same long-term model; see `ppm.Predictor.sharing`."""
-        other = copy(self)
-        other._model = self._model.sharing(kind)
-        return other
-
-    def fit(self, melodies: Iterable[Melody]) -> IdsPPM:
-        """Study the melodies of a training side."""
-        for melody in melodies:
-            ids = self._ids(melody)
-            for i, symbol in enumerate(ids):
-                self._model.study(ids, i, symbol)
-        return self
-
-    def bits(self, melody: Melody) -> Bits:
-        """The code length of a melody's ids; that a note begins is timing, which one pitch."""
-        ids = self._ids(melody)
-        self._model.begin()
-        pitch = timing = 0.0
-        for i, symbol in enumerate(ids):
-            found = self._model.predict(ids, i)
-            news = -math.log2(found.probability(symbol))
-            decision = news
-            if symbol not in self._silent:
-                decision = -math.log2(1 - sum(found.probability(s) for s in self._silent))
-            timing += decision
-            pitch += news - decision
-            self._model.learn(ids, i, symbol)
-        return Bits(pitch, timing)
-
-    def _ids(self, melody: Melody) -> list[int]:
-        ids = self._vocabulary.unconditional(self._vocabulary.encode(melody).ids)
-        return [int(i) for i in ids[1:]]
-
-
-def ppm_for(vocabulary: Vocabulary) -> MelodyPPM | IdsPPM:
-    """A long-term PPM that pays for what the ids of a vocabulary say."""
-    if vocabulary.kind == "notes":
-        return MelodyPPM("ltm", _ORDER, from_tonic=True)
-    return IdsPPM("ltm", vocabulary, _ORDER)
+_CODE = (baselines, melody_models, ppm)
 
 
 def baseline_bits(
@@ -117,13 +51,8 @@ def baseline_bits(
     if path.is_file():
         kept = json.loads(path.read_text("utf-8"))
         return [(name, [Bits(*b) for b in bits]) for name, bits in kept]
-    rows: list[tuple[str, list[Bits]]] = []
-    fitted = ppm_for(vocabulary).fit(_training(corpus, vocabulary))
-    for done, (kind, title) in enumerate(_KINDS.items()):
-        if progress:
-            progress(done, len(_KINDS))
-        baseline = fitted if kind == "ltm" else fitted.sharing(kind)
-        rows.append((title, [baseline.bits(m) for m in melodies]))
+    training = _training(corpus, vocabulary)
+    rows = list(melody_models.baseline_table(vocabulary, training, melodies, progress).items())
     write_atomically(path, json.dumps(rows).encode())
     return rows
 

@@ -133,7 +133,8 @@ _TRAINING_ROWS = (
     ("bits_of_pitch", "  of which pitch"),
     ("bits_of_timing", "  of which timing"),
     ("bits_of_training", "Bits a note, training tunes"),
-    ("bits_of_markov", "Bits a note, best Markov model"),
+    ("bits_of_markov", "Bits a note, the best Markov model"),
+    ("bits_of_best", "Bits a note, the best of all baselines"),
     ("loss", "Loss, nats a token"),
     ("perplexity", "Perplexity a token"),
 )
@@ -143,8 +144,8 @@ def _training_table(made: Report) -> Table:
     rows = [("figure of the best checkpoint", "value")]
     for name, label in _TRAINING_ROWS:
         if name in made.figures:
-            if name == "bits_of_markov":
-                label += f" ({made.plan['markov']})"
+            if rival := made.rivals.get(name.removeprefix("bits_of_")):
+                label += f" ({rival})"
             rows.append((label, _bracketed(made.figures[name], 3)))
     if len(rows) == 1:
         best = min(made.records, key=lambda r: r["val_loss"])

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from tunesmith.api.comparing import baseline_bits
 from tunesmith.api.composing import Model, Tune, generate, load_model
 from tunesmith.api.preparing import tokenised
 from tunesmith.api.tracing import corpus_index, model_index
 from tunesmith.corpus import Corpus
 from tunesmith.errors import InputError, UsageError
 from tunesmith.evaluation import forecast, originality, rules
-from tunesmith.evaluation.baselines import MelodyMarkov, SequenceMarkov
 from tunesmith.evaluation.features import measure
 from tunesmith.evaluation.findings import (
     COMPARED,
@@ -42,7 +42,6 @@ BARS = 8
 TOP_P = 0.92
 JUDGED = 64
 SEED = 1
-_MARKOV_ORDERS = (2, 3)
 _TRAINING_SAMPLE = 100
 
 
@@ -63,6 +62,7 @@ class Report:
         said: the findings that hold.
         left_out: what could not be measured, and why.
         variants: held-out tunes that originality leaves out.
+        rivals: the names of the 'markov' and 'best' baselines.
     """
 
     run: Path
@@ -77,6 +77,7 @@ class Report:
     said: list[Said] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     variants: int = 0
+    rivals: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Figures, findings and what was left out, as plain data; NaN becomes None."""
@@ -185,7 +186,7 @@ def _opened(run: Path, corpus: str | Path | None) -> Report:
         made.corpus = found if found.fingerprint == wanted else None
     if made.corpus is None:
         made.left_out.append(
-            "No corpus was given (--corpus), so held-out tunes, the Markov models, the gap to the "
+            "No corpus was given (--corpus), so held-out tunes, the baselines, the gap to the "
             "training tunes and every comparison with human melodies are left out."
         )
     return made
@@ -237,10 +238,16 @@ def _measure_training(made: Report) -> None:
     put["bits_of_timing"] = _figure(bits_per_note([s.total.timing for s in scores], notes))
     put["loss"] = _figure(loss)
     put["perplexity"] = Figure(*(math.exp(v) for v in loss))
-    name, theirs = _best_markov(vocabulary, training, held)
-    put["gain_over_markov"] = _figure(bits_per_note(np.subtract(theirs, bits), notes))
-    put["bits_of_markov"] = _figure(bits_per_note(theirs, notes))
-    made.plan["markov"] = name
+    melodies = [vocabulary.decode(t) for t in held]
+    rivals = {
+        name: [b.total for b in found]
+        for name, found in baseline_bits(made.corpus, "validation", vocabulary, melodies)
+    }
+    markov = {name: found for name, found in rivals.items() if "Markov" in name}
+    for figure, among in (("markov", markov), ("best", rivals)):
+        made.rivals[figure] = name = min(among, key=lambda n: sum(among[n]))
+        put[f"gain_over_{figure}"] = _figure(bits_per_note(np.subtract(among[name], bits), notes))
+        put[f"bits_of_{figure}"] = _figure(bits_per_note(among[name], notes))
     chosen = np.random.default_rng(0).permutation(len(training))[:_TRAINING_SAMPLE]
     sample = [training[i] for i in sorted(chosen)]
     known = [s.total.total for s in score_tunes(made.model.network, vocabulary, sample)]
@@ -263,24 +270,6 @@ def _tunes(corpus: Corpus, vocabulary: Vocabulary, side: str) -> list[Ids]:
     t = tokenised(corpus, vocabulary, side, 10**9)
     tunes = [np.asarray(t.ids[a:b]) for a, b in zip(t.offsets[:-1], t.offsets[1:], strict=True)]
     return [tune for tune in tunes if vocabulary.note_count(tune)]
-
-
-def _best_markov(
-    vocabulary: Vocabulary, training: Sequence[Ids], held: Sequence[Ids]
-) -> tuple[str, list[float]]:
-    """The name and bits of the Markov model that does best on the held-out tunes themselves."""
-    results: list[tuple[str, list[float]]] = []
-    if vocabulary.kind == "letters":
-        for order in (2, 3, 5):
-            letters = SequenceMarkov(order, vocabulary.size).fit([t.tolist() for t in training])
-            results.append((f"of order {order}", [letters.bits(t.tolist()) for t in held]))
-    else:
-        known = [vocabulary.decode(t) for t in training]
-        melodies = [vocabulary.decode(t) for t in held]
-        for order in _MARKOV_ORDERS:
-            model = MelodyMarkov(order, joint=True, from_tonic=True).fit(known)
-            results.append((f"of order {order}", [model.bits(m) for m in melodies]))
-    return min(results, key=lambda r: sum(r[1]))
 
 
 # -- melodies ----------------------------------------------------------------------

@@ -1,22 +1,68 @@
-"""Baselines that every figure of a model stands beside, trained on the same tunes."""
+"""Plain predictors of a stream of symbols; PPM, the strongest, is in `ppm`.
+
+A stream is one kind of choice: lengths, say, or pitches. `melody_models` joins streams to
+baselines of whole tunes.
+"""
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable
+from copy import copy
+from typing import Protocol
 
-from tunesmith.melody import TICKS_PER_QUARTER, Melody
-from tunesmith.tokens.table import KEY0, METERS, STEPS_PER_QUARTER, UNKNOWN, tonic_offset
-
-Contexts = Sequence[Hashable]
-
-_STEP = TICKS_PER_QUARTER // STEPS_PER_QUARTER
-_LENGTHS = 4096  # steps; longer notes and rests do not occur
-_REST, _END = -1, -1
+from tunesmith.evaluation.ppm import Distribution, Past
 
 
-class Interpolated:
+class Stream(Protocol):
+    """A predictor of one kind of choice, symbol by symbol.
+
+    `past` holds the symbols of this stream in the tune; those before `at` may be looked at.
+
+    Attributes:
+        parts: what each of the predictors that it combines last said; () if it is one.
+    """
+
+    @property
+    def parts(self) -> tuple[Distribution, ...]:
+        """As said above."""
+
+    def begin(self) -> None:
+        """Begin a tune."""
+
+    def study(self, past: Past, at: int, symbol: Hashable) -> None:
+        """Learn from a training tune that `symbol` came."""
+
+    def predict(self, past: Past, at: int) -> Distribution:
+        """What is expected next."""
+
+    def learn(self, past: Past, at: int, symbol: Hashable, *, lasting: bool = True) -> None:
+        """Hear that `symbol` came in the tune at hand."""
+
+
+class Uniform:
+    """Every symbol of the alphabet alike."""
+
+    parts: tuple[Distribution, ...] = ()
+
+    def __init__(self, alphabet: int) -> None:
+        self._expected = Distribution({}, 1 / alphabet, alphabet)
+
+    def begin(self) -> None:
+        """Nothing to begin."""
+
+    def study(self, past: Past, at: int, symbol: Hashable) -> None:
+        """Nothing to learn."""
+
+    def predict(self, past: Past, at: int) -> Distribution:
+        """1 / alphabet for each."""
+        return self._expected
+
+    def learn(self, past: Past, at: int, symbol: Hashable, *, lasting: bool = True) -> None:
+        """Nothing to learn."""
+
+
+class Markov(Uniform):
     """Counts of symbols in contexts, mixed from the longest context to none.
 
     P(x | c) = (n(x, c) + d(c) P(x | c')) / (n(c) + d(c)), where n counts, d(c) is
@@ -27,132 +73,101 @@ class Interpolated:
 
     Args:
         alphabet: how many symbols there are, seen or not.
+        order: how many earlier symbols a context holds; 0 for none (a unigram).
     """
+
+    def __init__(self, alphabet: int, order: int) -> None:
+        super().__init__(alphabet)
+        self.order = order
+        self._counts: dict[Hashable, dict[Hashable, int]] = defaultdict(dict)
+
+    def sharing(self, order: int) -> Markov:
+        """One of a lower order over the same counts."""
+        other = copy(self)
+        other.order = order
+        return other
+
+    def study(self, past: Past, at: int, symbol: Hashable) -> None:
+        """Count the symbol in each of its contexts."""
+        for length in range(min(self.order, at) + 1):
+            followers = self._counts[tuple(past[at - length : at])]
+            followers[symbol] = followers.get(symbol, 0) + 1
+
+    def predict(self, past: Past, at: int) -> Distribution:
+        """The mixture of all contexts that were seen."""
+        named: dict[Hashable, float] = {}
+        other, alphabet = self._expected.other, self._expected.alphabet
+        for length in range(min(self.order, at) + 1):
+            followers = self._counts.get(tuple(past[at - length : at]))
+            if followers is None:
+                break  # longer ones were not seen either
+            kinds = len(followers)
+            total = sum(followers.values()) + kinds
+            share = kinds / total
+            named = {s: p * share for s, p in named.items()}
+            for symbol, count in followers.items():
+                named[symbol] = named.get(symbol, other * share) + count / total
+            other *= share
+        return Distribution(named, other, alphabet)
+
+
+class Copy(Markov):
+    """What followed the longest earlier match in the same tune, else a Markov model of order 1.
+
+    The symbol that came after the latest place where the last m symbols stood before, for
+    the largest m up to 16, gets the share of training cases in which such a symbol was
+    right after a match of that length, (hits + 1) / (cases + 2). The other symbols divide the
+    rest in the proportions of the Markov model. Without a match that model speaks alone.
+
+    Args:
+        alphabet: how many symbols there are, seen or not.
+    """
+
+    LONGEST = 16
 
     def __init__(self, alphabet: int) -> None:
-        self.alphabet = alphabet
-        self._counts: dict[Hashable, dict[Hashable, int]] = defaultdict(dict)
-        self._totals: dict[Hashable, int] = defaultdict(int)
+        super().__init__(alphabet, 1)
+        self._hits = [0] * (self.LONGEST + 1)
+        self._cases = [0] * (self.LONGEST + 1)
+        self._after: dict[Hashable, Hashable] = {}
 
-    def add(self, contexts: Contexts, symbol: Hashable) -> None:
-        """Count a symbol in each of its contexts."""
-        for context in contexts:
-            followers = self._counts[context]
-            followers[symbol] = followers.get(symbol, 0) + 1
-            self._totals[context] += 1
+    def begin(self) -> None:
+        """Forget the tune before."""
+        self._after = {}
 
-    def probability(self, contexts: Contexts, symbol: Hashable) -> float:
-        """The probability of a symbol; contexts from the longest to the shortest, ()."""
-        p = 1 / self.alphabet
-        for context in reversed(contexts):
-            total = self._totals.get(context)
-            if total is None:
-                break  # longer ones were not seen either
-            followers = self._counts[context]
-            p = (followers.get(symbol, 0) + len(followers) * p) / (total + len(followers))
-        return p
+    def study(self, past: Past, at: int, symbol: Hashable) -> None:
+        """Learn how far a match of its length is to be trusted."""
+        length, expected = self._match(past, at)
+        if length:
+            self._cases[length] += 1
+            self._hits[length] += expected == symbol
+        super().study(past, at, symbol)
+        self.learn(past, at, symbol)
 
+    def predict(self, past: Past, at: int) -> Distribution:
+        """The continuation of the longest match, and the rest by the Markov model."""
+        usual = super().predict(past, at)
+        length, expected = self._match(past, at)
+        before = usual.probability(expected)
+        if not length or before >= 1:
+            return usual
+        trust = (self._hits[length] + 1) / (self._cases[length] + 2)
+        share = (1 - trust) / (1 - before)
+        named = {s: p * share for s, p in usual.named.items()}
+        named[expected] = trust
+        return Distribution(named, usual.other * share, usual.alphabet)
 
-class MelodyMarkov:
-    """An interpolated Markov model of melodies: metre, pickup, lengths, pitches, end.
+    def learn(self, past: Past, at: int, symbol: Hashable, *, lasting: bool = True) -> None:
+        """Remember what followed the last symbols."""
+        for length in range(1, min(self.LONGEST, at) + 1):
+            self._after[tuple(past[at - length : at])] = symbol
 
-    It pays for what the model pays for: which metre, which pickup, every length
-    and pitch of notes and rests, and where the tune ends; bars follow from these.
-
-    Args:
-        order: how many earlier events a context holds.
-        joint: whether contexts hold lengths and pitches together (and a pitch also
-            sees its own length), or each only its own kind.
-        from_tonic: whether it pays for the key too and then counts pitches from the
-            tonic, as the tokens of the `notes` vocabulary do.
-    """
-
-    def __init__(self, order: int, *, joint: bool, from_tonic: bool = False) -> None:
-        self.order, self.joint, self.from_tonic = order, joint, from_tonic
-        self._keys = Interpolated(13)
-        self._meters = Interpolated(len(METERS))
-        self._pickups = Interpolated(_LENGTHS)
-        self._lengths = Interpolated(_LENGTHS)
-        self._pitches = Interpolated(129)
-
-    def fit(self, melodies: Iterable[Melody]) -> MelodyMarkov:
-        """Count the melodies of a training side."""
-        for melody in melodies:
-            for model, contexts, symbol in self._events(melody):
-                model.add(contexts, symbol)
-        return self
-
-    def bits(self, melody: Melody) -> float:
-        """The code length of a whole melody in bits."""
-        return -sum(
-            math.log2(model.probability(contexts, symbol))
-            for model, contexts, symbol in self._events(melody)
-        )
-
-    def _events(self, melody: Melody) -> Iterable[tuple[Interpolated, Contexts, Hashable]]:
-        previous = None
-        for meter in melody.meters:  # a change is charged where it comes: by metre alone
-            yield self._meters, [(previous,), ()], str(meter)
-            previous = str(meter)
-        yield self._pickups, [(previous,), ()], melody.pickup // _STEP
-        tonic = 0
-        if self.from_tonic:
-            key = KEY0 + melody.key.pitch_class if melody.key else UNKNOWN
-            yield self._keys, [()], key
-            tonic = tonic_offset(key)
-        history: list[tuple[int, int]] = []
-        for length, pitch in [*_notes_and_rests(melody), (_END, _END)]:
-            recent = history[len(history) - min(self.order, len(history)) :]
-            if self.joint:
-                seen: list[Hashable] = list(recent)
-            else:
-                seen = [e[0] for e in recent]
-            pitch = pitch if pitch < 0 else pitch - tonic
-            yield self._lengths, _chain(seen), length
-            if length == _END:
+    def _match(self, past: Past, at: int) -> tuple[int, Hashable]:
+        """The length of the longest match, 0 for none, and what followed it."""
+        found: tuple[int, Hashable] = (0, None)
+        for length in range(1, min(self.LONGEST, at) + 1):
+            context = tuple(past[at - length : at])
+            if context not in self._after:
                 break
-            if self.joint:
-                contexts = [*((*c, length) for c in _chain(seen)), ()]
-            else:
-                contexts = _chain([e[1] for e in recent])
-            yield self._pitches, contexts, pitch
-            history.append((length, pitch))
-
-
-def _chain(seen: Sequence[Hashable]) -> list[tuple[Hashable, ...]]:
-    """The contexts from all of `seen` down to none."""
-    return [tuple(seen[i:]) for i in range(len(seen) + 1)]
-
-
-def _notes_and_rests(melody: Melody) -> list[tuple[int, int]]:
-    """(length in steps, pitch or -1 for a rest) in order."""
-    events = [(n.onset, n.duration // _STEP, n.pitch) for n in melody.notes]
-    events += [(onset, ticks // _STEP, _REST) for onset, ticks in melody.rests]
-    return [(length, pitch) for _, length, pitch in sorted(events)]
-
-
-class SequenceMarkov:
-    """An interpolated Markov model of plain sequences of ids, such as letters.
-
-    Args:
-        order: how many earlier ids a context holds.
-        alphabet: how many ids there are.
-    """
-
-    def __init__(self, order: int, alphabet: int) -> None:
-        self.order = order
-        self._model = Interpolated(alphabet)
-
-    def fit(self, sequences: Iterable[Sequence[int]]) -> SequenceMarkov:
-        """Count the sequences; the first id of each is given, not predicted."""
-        for ids in sequences:
-            for i in range(1, len(ids)):
-                self._model.add(_chain(ids[max(0, i - self.order) : i]), ids[i])
-        return self
-
-    def bits(self, ids: Sequence[int]) -> float:
-        """The code length of a sequence in bits, its first id given."""
-        return -sum(
-            math.log2(self._model.probability(_chain(ids[max(0, i - self.order) : i]), ids[i]))
-            for i in range(1, len(ids))
-        )
+            found = length, self._after[context]
+        return found

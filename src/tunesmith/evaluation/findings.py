@@ -140,6 +140,17 @@ _TRAINING_ROWS = (
         _LONGER,
     ),
     Finding(
+        "beats_all", TRAINING, STRENGTH, (Above("gain_over_best", 0.0),),
+        "It predicts held-out tunes better than every baseline in the table: {gain_over_best} "
+        "bits a note fewer than the best of them.",
+    ),
+    Finding(
+        "baseline_ahead", TRAINING, WEAKNESS, (Below("gain_over_best", 0.0),),
+        "The best of the baselines predicts held-out tunes better: its bits a note minus those of "
+        "the model are {gain_over_best}.",
+        _LONGER,
+    ),
+    Finding(
         "small_gap", TRAINING, STRENGTH, (Below("relative_gap", SMALL_GAP),),
         "It has not learned its training tunes by heart: the bits a note of held-out tunes lie "
         "{relative_gap|+%} above those of training tunes.",

@@ -237,9 +237,14 @@ class Predictor:
         reach: of PPM*, in both.
         bias: of the combination, see `combine`.
 
+    Attributes:
+        parts: what the models that are combined last said, the long-term one first.
+
     Raises:
         UsageError: if there is no such kind.
     """
+
+    parts: tuple[Distribution, ...] = ()
 
     def __init__(
         self,
@@ -287,8 +292,8 @@ class Predictor:
 
     def predict(self, past: Past, at: int) -> Distribution:
         """What follows the first `at` symbols of `past` in the present piece."""
-        each = [m.predict(past, at) for m in (self._long, self._short) if m]
-        return each[0] if len(each) == 1 else combine(each, self.bias)
+        self.parts = tuple(m.predict(past, at) for m in (self._long, self._short) if m)
+        return self.parts[0] if len(self.parts) == 1 else combine(self.parts, self.bias)
 
     def learn(self, past: Past, at: int, symbol: Hashable, *, lasting: bool = True) -> None:
         """What followed; `lasting`: whether an 'ltm+' may remember it beyond this piece."""
