@@ -67,6 +67,11 @@ def _read(line: str, where: str) -> Reading:
             if sign[1]:
                 octave = int(sign[2] or _OCTAVE)
                 pitch = 12 * (octave + 1) + LETTERS.index(sign[1])
+                if pitch > 127:
+                    raise InputError(
+                        f"{sign[0].strip()} is above G9, the highest note of MIDI",
+                        remedy="write a lower octave",
+                    )
                 notes.append(Note(tick, TICKS_PER_QUARTER, pitch))
             tick += TICKS_PER_QUARTER
             at = sign.end()

@@ -258,14 +258,22 @@ class PartReader:
         step = pitch.findtext("step", "").strip()
         octave = number(pitch, "octave")
         if step not in _STEPS or octave is None or octave.denominator != 1:
-            raise InputError("a note without step and octave", where=place)
+            raise InputError(
+                "a note without step and octave",
+                where=place,
+                remedy="give it a step A to G and a whole octave, or make it a rest",
+            )
         alter = number(pitch, "alter") or Fraction(0)
         if alter.denominator != 1:
             self._remarks.note("microtones rounded", place)
         moved = self._transpose_now - (self.transposition or 0)
         semitones = 12 * (int(octave) + 1) + _STEPS[step] + round(alter) + moved
         if not 0 <= semitones <= 127:
-            raise InputError(f"the pitch {step}{octave} is outside MIDI's range", where=place)
+            raise InputError(
+                f"the pitch {step}{octave} is outside MIDI's range",
+                where=place,
+                remedy="correct its octave or the transposition of the part",
+            )
         return semitones, None if moved else step_of(pitch, "step", "alter")
 
     def _read_attributes(self, attributes: ET.Element, place: str) -> None:
