@@ -300,7 +300,8 @@ class Melody:
             raise InputError("no metre at the start")
         if not 0 <= self.pickup < self.meters[0].bar_ticks:
             raise InputError(
-                f"a pickup of {self.pickup} ticks in a bar of {self.meters[0].bar_ticks}"
+                f"a pickup of {self.pickup} ticks in a bar of {self.meters[0].bar_ticks}",
+                remedy="a pickup is shorter than a bar",
             )
         for i, (a, b) in enumerate(pairwise(self.meters)):
             start = self.pickup if i == 0 else a.tick
@@ -365,7 +366,10 @@ class Melody:
         if semitones == 0:
             return self
         if not 0 <= min(self.pitches) + semitones <= max(self.pitches) + semitones <= 127:
-            raise UsageError(f"{semitones:+d} semitones would leave the range of MIDI")
+            raise UsageError(
+                f"{semitones:+d} semitones would leave the range of MIDI",
+                remedy=f"transpose by {-min(self.pitches)} to {127 - max(self.pitches):+d}",
+            )
         key = self.key.transpose(semitones) if self.key else None
         # How far names move on the line of fifths: as the key does, so that Bb
         # in F stays the fourth degree; by the smallest move where no key is known.

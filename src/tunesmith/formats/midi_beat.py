@@ -243,24 +243,29 @@ def _drifting_beats(onsets_s: Floats) -> tuple[float, Floats]:
     best = np.full((total, len(periods)), -np.inf)
     came = np.zeros((total, len(periods)), dtype=np.int8)
     turns = np.arange(-_TURN, _TURN + 1)
-    before = np.clip(np.arange(len(periods))[:, None] + turns, 0, len(periods) - 1)  # (P, turns)
+    columns = np.arange(len(periods))
+    before = np.clip(columns[:, None] + turns, 0, len(periods) - 1)  # (P, turns)
     # A turn of one hop is free: a true period lies between two whole numbers of hops.
     apart = np.maximum(np.abs(periods[:, None] - periods[before]) - 1, 0)
     cost = _STEADY * (apart / periods[:, None]) ** 2
-    start = hops[0]  # the first beat begins at most one beat before the first onset
-    columns = np.arange(len(periods))
-    for t in range(_FASTEST, total):
-        ago = t - periods
-        is_there = ago >= 0
-        ago = np.maximum(ago, 0)
-        ways = best[ago[:, None], before] - cost
+    start = int(hops[0])  # the first beat begins at most one beat before the first onset
+    # Where, from row t on, the rows of a beat ago are in the flat tables.
+    ago = -periods * len(periods)
+    ways_ago, own_ago = ago[:, None] + before, ago + columns
+    row_start = columns * len(turns)
+    for t in range(_SLOWEST, total):
+        here = t * len(periods)
+        ways = best.take(ways_ago + here) - cost
         turn = ways.argmax(axis=1)
-        value = ways[columns, turn]
-        begins = is_there & (ago > start - periods) & (ago <= start + 3)
-        fresh = begins & ~np.isfinite(value)
-        value = np.where(fresh, 0.0, value)
-        came[t] = np.where(fresh, -1, turn)
-        best[t] = np.where(is_there, value + gain[ago, columns], -np.inf)
+        value = ways.take(row_start + turn)
+        if t <= start + 3 + _SLOWEST:
+            begin = t - periods
+            begins = (begin > start - periods) & (begin <= start + 3)
+            fresh = begins & ~np.isfinite(value)
+            value = np.where(fresh, 0.0, value)
+            turn = np.where(fresh, -1, turn)
+        came[t] = turn
+        best[t] = value + gain.take(own_ago + here)
     ended = range(int(hops[-1]) + 1, total)
     t, p = max(((t, int(best[t].argmax())) for t in ended), key=lambda e: float(best[e]))
     score = float(best[t, p])

@@ -22,6 +22,8 @@ _MODES = {
     "dorian": "dorian", "phrygian": "phrygian", "lydian": "lydian",
     "mixolydian": "mixolydian", "locrian": "locrian",
 }  # fmt: skip
+_MOST_TIMES = 16
+"""Of a repeat: what asks for more is no music."""
 _JUMP_WORDS = re.compile(r"\b(d\. ?[cs]\.|da capo|dal segno)", re.IGNORECASE)
 _UNITS = {
     "breve": Fraction(8), "whole": Fraction(4), "half": Fraction(2), "quarter": Fraction(1),
@@ -96,7 +98,7 @@ class PartReader:
             # A whole-measure rest is often given as four quarters whatever the metre,
             # and a measure without anything stands for one.
             length = None
-        marks = self._read_barlines(measure)
+        marks = self._read_barlines(measure, place)
         self._measures.append(_Measure(place, self._meter, length, dict(voices), chords, marks))
 
     def _times(
@@ -356,7 +358,7 @@ class PartReader:
         ):
             self._remarks.note("D.C. or D.S. not followed", place)
 
-    def _read_barlines(self, measure: ET.Element) -> Marks:
+    def _read_barlines(self, measure: ET.Element, place: str) -> Marks:
         starts, times = False, 0
         stops = False
         for barline in measure.findall("barline"):
@@ -364,7 +366,10 @@ class PartReader:
             if repeat is not None and repeat.get("direction") == "forward":
                 starts = True
             elif repeat is not None:
-                times = max(2, min(16, int(parse_number(repeat.get("times")) or 2)))
+                said = int(parse_number(repeat.get("times")) or 2)
+                times = max(2, min(_MOST_TIMES, said))
+                if said > times:
+                    self._remarks.note("repeats of more than 16 times cut", place)
             for ending in barline.findall("ending"):
                 if ending.get("type") == "start":
                     self._ending = _ending_numbers(ending.get("number", ""), self._ending)

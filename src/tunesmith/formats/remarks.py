@@ -39,6 +39,9 @@ REMARKS = {
         "The bar does not sum to its metre; it got a metre of its own.",
         "look there for a missing barline, a note too many or a wrong length",
     ),
+    "repeats of more than 16 times cut": _mended(
+        "The passage is played 16 times.", "write it out if it is played more often"
+    ),
     "ties that lead to no equal note": _mended(
         "The tie was dropped.", "make the next note the same pitch, or a slur of the tie"
     ),
