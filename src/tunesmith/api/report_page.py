@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tunesmith.evaluation.findings import COMPARED, MELODIES, STRENGTH, TRAINING, WEAKNESS, Figure
+from tunesmith.evaluation.findings import (
+    COMPARED,
+    MELODIES,
+    NEUTRAL,
+    STRENGTH,
+    TRAINING,
+    WEAKNESS,
+    Figure,
+)
 from tunesmith.evaluation.rules import RULES
 from tunesmith.render import plots
 from tunesmith.render.audio import seconds_of
@@ -303,23 +311,28 @@ def _histogram(made: Report, name: str, labels: list[str], title: str, x_label: 
 
 
 def _said(made: Report, part: str) -> list[Block]:
-    """The sentences that judge this part, without commands: those come at the end."""
-    points = tuple((s.sentence, "") for s in made.said if s.finding.part == part)
-    if not points:
+    """What the figures of this part say that is neither a strength nor a weakness."""
+    said = [s for s in made.said if s.finding.part == part]
+    if not said:
         return [Text("The figures of this part decide none of the sentences that could be said.")]
-    return [Heading("What the figures say", 3), Points(points)]
+    neutral = tuple((s.sentence, "") for s in said if s.finding.kind == NEUTRAL)
+    points: list[Block] = [Heading("What the figures say", 3), Points(neutral)] if neutral else []
+    judging = len(said) - len(neutral)
+    sentences = f"{judging} sentence{'s that judge' if judging != 1 else ' that judges'} this part"
+    return [*points, Text(f"{sentences}: see the end.")] if judging else points
 
 
 def _verdicts(made: Report) -> list[Block]:
-    strong = tuple((s.sentence, "") for s in made.said if s.finding.kind == STRENGTH)
-    weak = tuple((s.sentence, s.command) for s in made.said if s.finding.kind == WEAKNESS)
-    nothing = "The figures show none with certainty."
-    return [
-        Heading("Strengths"),
-        Points(strong) if strong else Text(nothing),
-        Heading("Areas for improvement"),
-        Points(weak) if weak else Text(nothing),
-    ]
+    blocks: list[Block] = []
+    for title, kind in (("Strengths", STRENGTH), ("Areas for improvement", WEAKNESS)):
+        blocks.append(Heading(title))
+        found = [s for s in made.said if s.finding.kind == kind]
+        for part, name in ((TRAINING, "Training"), (MELODIES, "Melodies")):
+            if points := tuple((s.sentence, s.command) for s in found if s.finding.part == part):
+                blocks += [Heading(name, 3), Points(points)]
+        if not found:
+            blocks.append(Text("The figures show none with certainty."))
+    return blocks
 
 
 def _bracketed(figure: Figure, digits: int) -> str:
