@@ -134,6 +134,16 @@ def test_letters_from_corpus_to_lines(letters_run):
         generate(model, key="D")
 
 
+def test_pitches_from_corpus_to_figures(corpus_folder, tmp_path):
+    pytest.importorskip("torch")
+    tunesmith.train(corpus_folder, tmp_path, tokens="pitches", steps=2)
+    model = load_model(tmp_path)
+    tune = generate(model, seed=4, bars=3)[0]
+    assert [n.onset for n in tune.melody.notes] == [480 * i for i in range(12)]
+    found = tunesmith.evaluate(model, corpus_folder, split="validation", baselines=False)
+    assert found.notes > 0 and found.rows[0].pitch.value > found.rows[0].timing.value > 0
+
+
 def test_tokens_of_a_corpus_are_kept_and_counted(corpus_folder):
     corpus = Corpus.open(corpus_folder)
     vocabulary = make_vocabulary("notes", ("examples",))

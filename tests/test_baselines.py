@@ -131,7 +131,7 @@ def test_markov_learns_and_charges_everything():
     assert model.bits(Melody(training[0].notes, (Meter(0, 3, 4),))).total > same
 
 
-@pytest.mark.parametrize("kind", ["notes", "letters"])
+@pytest.mark.parametrize("kind", ["notes", "letters", "pitches"])
 def test_the_table_has_every_row_and_shared_counts_are_those_of_models_alone(kind):
     training = [tune([60, 62, 64, 65 + i] * 4, key=Key("C")) for i in range(4)]
     held = [tune([62, 64, 65, 60] * 4, key=Key("C")), tune([60, 62] * 8, key=Key("D"))]

@@ -131,6 +131,17 @@ def test_letters_by_hand():
     assert score.end == pytest.approx((0, 2 * one))
 
 
+def test_pitches_by_hand():
+    pitches = make_vocabulary("pitches")
+    tune = melody_of((0, 480, 60), (960, 480, 64), duration=1920)
+    (score,) = score_tunes(Uniform(130), pitches, [pitches.encode(tune).ids])
+    one, which = math.log2(130), math.log2(128)
+    np.testing.assert_allclose(score.pitch, [which, which])
+    np.testing.assert_allclose(score.timing, [one - which, one - which])
+    assert score.header == (0, 0) and score.end == pytest.approx((0, one))
+    assert score.tokens == 3
+
+
 def test_a_surprising_pitch_is_not_a_surprising_time():
     """A model sure that a note begins, less sure which: all its bits are pitch."""
     ids = NOTES.encode(TUNE).ids

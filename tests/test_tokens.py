@@ -19,6 +19,7 @@ from tunesmith.tokens.notes import (
 
 NOTES = make_vocabulary("notes", ("folk", "lieder"))
 LETTERS = make_vocabulary("letters")
+PITCHES = make_vocabulary("pitches")
 
 
 @st.composite
@@ -240,7 +241,55 @@ def test_letters_of_a_wished_length():
         LETTERS.grammar({"key": "D"})
 
 
-@pytest.mark.parametrize("vocabulary", [NOTES, LETTERS])
+def test_pitches_by_hand():
+    # A rest, a length and a metre are not told; a note over a barline is one.
+    melody = Melody((Note(0, 480, 60), Note(960, 2400, 0), Note(3360, 7, 127)), (Meter(0, 3, 4),))
+    ids = PITCHES.encode(melody).ids
+    assert PITCHES.words(ids) == ["bos", "pitch:60", "pitch:0", "pitch:127", "end"]
+    assert PITCHES.note_count(ids) == 3
+    assert PITCHES.charged(ids).tolist() == [False, True, True, True, True]
+    back = PITCHES.decode(ids)
+    assert back.notes == (Note(0, 480, 60), Note(480, 480, 0), Note(960, 480, 127))
+
+
+@given(st.lists(st.integers(0, 127), min_size=1), st.integers(0, 2**31))
+def test_pitches_round_trip_and_stay_inside_when_moved(pitches, seed):
+    ids = PITCHES.encode(Melody(tuple(Note(i, 1, p) for i, p in enumerate(pitches)))).ids
+    before = ids.copy()
+    back = PITCHES.decode(ids)
+    assert list(back.pitches) == pitches and (PITCHES.encode(back).ids == ids).all()
+    moved = PITCHES.decode(PITCHES.augment(ids, np.random.default_rng(seed))).pitches
+    assert (ids == before).all()
+    shifts = {b - a for a, b in zip(pitches, moved, strict=True)}
+    assert len(shifts) == 1 and -5 <= min(shifts) <= 6
+
+
+def test_pitches_are_moved_by_all_shifts_that_fit():
+    rng = np.random.default_rng(1)
+
+    def shifts(*pitches):
+        ids = np.array([128, *pitches, 129], np.uint16)
+        return {int(PITCHES.augment(ids, rng)[1]) - pitches[0] for _ in range(300)}
+
+    assert shifts(60, 64) == set(range(-5, 7))
+    assert shifts(2, 60) == set(range(-2, 7))
+    assert shifts(60, 125) == set(range(-5, 3))
+    assert shifts(0, 127) == {0}
+
+
+def test_pitches_of_a_wished_length_and_what_breaks_the_grammar():
+    for seed in range(5):
+        assert len(_walk(PITCHES.grammar({"bars": 2}), PITCHES.size, seed)) == 10
+    with pytest.raises(UsageError, match="knows nothing of key"):
+        PITCHES.grammar({"key": "D"})
+    for ids in ([128, 129], [60, 129], [128, 60, 128, 129], [128, 60, 129, 60], [128, 130]):
+        with pytest.raises(InputError, match="breaks the grammar"):
+            PITCHES.decode(ids)
+    with pytest.raises(InputError, match="breaks off after 1 pitches"):
+        PITCHES.decode([128, 60])
+
+
+@pytest.mark.parametrize("vocabulary", [NOTES, LETTERS, PITCHES])
 def test_vocabulary_as_data(vocabulary):
     again = vocabulary_from_dict(vocabulary.to_dict())
     assert again.names == vocabulary.names and again.styles == vocabulary.styles
@@ -250,7 +299,7 @@ def test_vocabulary_as_data(vocabulary):
 
 
 def test_no_two_tokens_have_one_name():
-    for vocabulary in (NOTES, LETTERS):
+    for vocabulary in (NOTES, LETTERS, PITCHES):
         assert len(set(vocabulary.names)) == vocabulary.size
 
 

@@ -37,7 +37,7 @@ def train(
     Args:
         corpus: a folder that `prepare` made.
         out: the run's folder: `metrics.jsonl`, and the checkpoints `best` and `last`.
-        tokens: 'notes' (the default) or 'letters'.
+        tokens: 'notes' (the default), 'letters' or 'pitches'.
         size: 'nano' (the default), 'small', 'base' or 'large'.
         minutes: becomes a number of steps by a short calibration; 3 if neither is given.
         steps: the number of steps instead.

@@ -79,7 +79,9 @@ def corpora() -> None:
 def train(
     corpus: Annotated[Path, typer.Argument(help="A folder made by `tunesmith prepare`.")],
     out: Annotated[Path, typer.Option(help="The run's folder.")],
-    tokens: Annotated[str | None, typer.Option(help="notes or letters.  [default: notes]")] = None,
+    tokens: Annotated[
+        str | None, typer.Option(help="notes, letters or pitches.  [default: notes]")
+    ] = None,
     size: Annotated[
         str | None, typer.Option(help="nano, small, base or large.  [default: nano]")
     ] = None,

@@ -81,7 +81,7 @@ def info(
 @app.command("tokens")
 def show_tokens(
     path: Annotated[Path, typer.Argument(help="A file of music.")],
-    tokens: Annotated[str, typer.Option(help="notes or letters.")] = "notes",
+    tokens: Annotated[str, typer.Option(help="notes, letters or pitches.")] = "notes",
     track: Track = "auto",
 ) -> None:
     """Print tunes as tokens in words, a bar a line."""

@@ -1,7 +1,8 @@
 """Melodies as ids and back: the vocabularies, and the grammar of what may follow what.
 
-Two vocabularies: `notes` (everything a melody has, the default) and `letters`
-(the seed's twelve pitch classes and a rest, one symbol a quarter note).
+Three vocabularies: `notes` (everything a melody has, the default), `letters` (the seed's
+twelve pitch classes and a rest, one symbol a quarter note) and `pitches` (the chromatic
+pitch of every note, nothing else).
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from tunesmith.errors import InputError, UsageError
 from tunesmith.tokens.base import Encoded, Grammar, State, Vocabulary
 from tunesmith.tokens.letters import LettersVocabulary
 from tunesmith.tokens.notes import NotesVocabulary
+from tunesmith.tokens.pitches import PitchesVocabulary
 
 VOCABULARIES: dict[str, type[Vocabulary]] = {
     "notes": NotesVocabulary,
     "letters": LettersVocabulary,
+    "pitches": PitchesVocabulary,
 }
 
 
@@ -23,7 +26,7 @@ def make_vocabulary(name: str, styles: tuple[str, ...] = ()) -> Vocabulary:
     """A fresh vocabulary by name.
 
     Args:
-        name: 'notes' or 'letters'.
+        name: 'notes', 'letters' or 'pitches'.
         styles: names for the style tokens, in order; the rest stay free.
 
     Raises:
@@ -72,6 +75,7 @@ __all__ = [
     "Grammar",
     "LettersVocabulary",
     "NotesVocabulary",
+    "PitchesVocabulary",
     "State",
     "Vocabulary",
     "make_vocabulary",
