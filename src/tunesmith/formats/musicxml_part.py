@@ -331,7 +331,9 @@ class PartReader:
             largest = max(largest, int(below))
         numerator = total * largest
         if not pairs or numerator.denominator != 1 or numerator < 1:
-            raise InputError("a time signature without beats", where=place)
+            raise InputError(
+                "a time signature without beats", where=place, remedy="write both numbers of it"
+            )
         self._meter = (int(numerator), largest)
 
     def _read_chord(
