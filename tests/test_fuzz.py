@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunesmith import formats
-from tunesmith.errors import TunesmithError
+from tunesmith.errors import InputError, TunesmithError
 from tunesmith.formats import abc, kern, letters, musicxml
 from tunesmith.model.checkpoint import load_checkpoint
 
@@ -200,3 +200,9 @@ def test_inputs_are_the_same_for_the_same_seed() -> None:
     assert first == [fuzz.make_input("abc", pool, 3, i) for i in range(20)]
     assert len(set(first)) > 10
     assert random.Random("3/abc/0").random() != random.Random("4/abc/0").random()
+
+
+def test_a_refusal_does_not_quote_a_damaged_file_at_length() -> None:
+    error = InputError("damaged (" + "x" * 9000 + ")", where="a.mxl", remedy="export it again")
+    assert str(error).startswith("a.mxl: damaged (xxx") and str(error).endswith("…; export it again")
+    assert len(str(error)) < 400

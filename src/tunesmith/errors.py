@@ -4,6 +4,9 @@
 `TunesmithError`, whose text is one line that the command prints as it is.
 """
 
+_LONGEST = 300
+"""Characters of what is wrong; a library's words may quote a damaged file at length."""
+
 
 class TunesmithError(Exception):
     """A trouble that the user can act on.
@@ -24,7 +27,8 @@ class TunesmithError(Exception):
         super().__init__(what, where, remedy)
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.what}" if self.where else self.what
+        what = self.what if len(self.what) <= _LONGEST else self.what[: _LONGEST - 1] + "…"
+        text = f"{self.where}: {what}" if self.where else what
         if self.remedy:
             text += f"; {self.remedy}"
         # One line, whatever went into it; what a file holds must not steer the terminal.
