@@ -1,7 +1,7 @@
 """Tables C and D: is what a model composes like real tunes, and is it its own?
 
     python benchmarks/realism.py RUN CORPUS --style STYLE [--count 1000] [--side validation]
-        [--out FOLDER] [--seed 1] [--rivals markov2 ppm5]
+        [--out FOLDER] [--seed 1] [--rivals markov2 ppm]
 
 Samples COUNT unfiltered tunes, the style given, every other attribute unknown and the
 number of bars drawn by the model; and as many from a Markov model of order 2 and one of
@@ -30,14 +30,16 @@ from tunesmith.errors import UsageError
 from tunesmith.evaluation.melody_models import MelodyPPM
 from tunesmith.evaluation.originality import figures, judge
 from tunesmith.evaluation.originality_index import TuneIndex
+from tunesmith.evaluation.ppm import Kind
 from tunesmith.evaluation.realism import Realism, clusters, halves, realism
 from tunesmith.evaluation.two_sample import two_sample
+from tunesmith.keyfinding import with_estimates
 from tunesmith.melody import Melody
 
 CHUNK = 16
 """Tunes that are made between two writings."""
 
-RIVALS = {"markov2": 2, "ppm5": 5}
+RIVALS: dict[str, tuple[Kind, int]] = {"markov2": ("ltm", 2), "ppm": ("both", 5)}
 """What the model stands beside, and how many symbols the contexts of that PPM hold."""
 
 Maker = Callable[[int, int], list[Melody]]
@@ -72,7 +74,7 @@ def main() -> None:
     sets = {"model": sampled(path, args.count, composed)}
     for name in args.rivals:
         path = args.out / f"{args.style}-{name}-{corpus.fingerprint[:12]}-{args.seed}.jsonl"
-        sets[name] = sampled(path, args.count, ppm_maker(training, RIVALS[name], args.seed))
+        sets[name] = sampled(path, args.count, ppm_maker(training, *RIVALS[name], args.seed))
     found = {}
     for name, melodies in sets.items():
         found[name] = realism(melodies, held)
@@ -112,7 +114,7 @@ def sampled(path: Path, count: int, make: Maker) -> list[Melody]:
     return [Melody.from_dict(json.loads(line)) for line in lines]
 
 
-def ppm_maker(training: Sequence[Melody], order: int, seed: int) -> Maker:
+def ppm_maker(training: Sequence[Melody], kind: Kind, order: int, seed: int) -> Maker:
     """Draws from a PPM; what is no melody (a note shorter than a step) is drawn again, and told."""
     fitted: list[MelodyPPM] = []
 
@@ -126,7 +128,8 @@ def ppm_maker(training: Sequence[Melody], order: int, seed: int) -> Maker:
 
     def make(start: int, size: int) -> list[Melody]:
         if not fitted:
-            fitted.append(MelodyPPM("ltm", order).fit(training))
+            known = [with_estimates(m) for m in training]
+            fitted.append(MelodyPPM(kind, order, from_tonic=True).fit(known))
         return [one(i) for i in range(start, start + size)]
 
     return make
