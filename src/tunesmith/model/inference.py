@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,8 @@ from tunesmith.model.config import ModelConfig
 Floats = NDArray[np.float32]
 KEPT = 8
 """Ids at the start of a long sequence that every window sees: its attributes."""
-_SCORES = 16_000_000  # attention scores held at once, as floats
+_IDS = 2048  # read at once when scoring
+_BLOCK = 64  # queries that attention takes at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +106,11 @@ class Network:
         assert end <= self.config.max_position_embeddings, "the context is full"
         self._make_room(cache, end)
         x = self._embedding[ids]
-        ahead = None if ids.shape[1] == 1 else _ahead(start, end)
         for i, layer in enumerate(self._layers):
             q, k, v = self._project(x, layer, start)
             cache.keys[i, :, :, start:end], cache.values[i, :, :, start:end] = k, v
             keys, values = cache.keys[i, :, :, :end], cache.values[i, :, :, :end]
-            x = self._block(x, layer, q, keys, values, ahead)
+            x = self._block(x, layer, _attention(q, keys, values))
         cache.length = end
         logits: Floats = _rms_norm(x, self._norm, self.config.rms_norm_eps) @ self._output
         return logits
@@ -159,8 +160,7 @@ class Network:
         windows.sort(key=lambda w: len(w[1]))
         while windows:
             length = len(windows[-1][1])
-            rows = max(1, _SCORES // (self.config.num_attention_heads * length * length))
-            rows = min(rows, max(1, 65_536 // length))
+            rows = max(1, _IDS // length)
             batch, windows = windows[-rows:], windows[:-rows]
             ids = np.zeros((len(batch), length), np.int64)
             for row, (_, window, _, _) in enumerate(batch):
@@ -201,26 +201,8 @@ class Network:
         keys = _rotate(_rms_norm(heads[:, :, h : h + k], layer.k_norm, c.rms_norm_eps), cos, sin)
         return q.swapaxes(1, 2), keys.swapaxes(1, 2), heads[:, :, h + k :].swapaxes(1, 2)
 
-    def _block(
-        self,
-        x: Floats,
-        layer: _Layer,
-        q: Floats,
-        keys: Floats,
-        values: Floats,
-        ahead: Floats | None,
-    ) -> Floats:
-        """Attention and the gated layer; `ahead` is (T, S), -inf where a key lies ahead."""
-        b, t, _ = x.shape
-        k, s, e = keys.shape[1:]
-        grouped = q.reshape(b, k, -1, e)  # (B, K, G T, E)
-        scores: Floats = grouped @ keys.swapaxes(-1, -2)  # (B, K, G T, S)
-        if ahead is not None:
-            scores = (scores.reshape(b, k, -1, t, s) + ahead).reshape(b, k, -1, s)
-        scores -= scores.max(axis=-1, keepdims=True)
-        np.exp(scores, out=scores)
-        np.divide(scores, scores.sum(axis=-1, keepdims=True), out=scores)
-        mixed: Floats = (scores @ values).reshape(b, -1, t, e).swapaxes(1, 2).reshape(b, t, -1)
+    def _block(self, x: Floats, layer: _Layer, mixed: Floats) -> Floats:
+        """What attention found, (B, T, H E), and the gated layer added to (B, T, D)."""
         x = x + (mixed @ layer.out).astype(np.float32, copy=False)
         inner = _rms_norm(x, layer.second_norm, self.config.rms_norm_eps) @ layer.gate_up
         gate, up = np.split(inner, 2, axis=-1)
@@ -242,7 +224,36 @@ def _rotate(x: Floats, cos: Floats, sin: Floats) -> Floats:
     return np.concatenate([left * cos - right * sin, right * cos + left * sin], axis=-1)
 
 
-def _ahead(start: int, end: int) -> Floats:
-    """(T, S) zero where a position may look, -inf where a key lies ahead of it."""
-    positions = np.arange(start, end)[:, None]
-    return np.where(np.arange(end) > positions, -np.inf, 0).astype(np.float32)
+def _attention(q: Floats, keys: Floats, values: Floats) -> Floats:
+    """(B, H, T, E) queries, the last T of S positions, to (B, T, H E).
+
+    Queries are taken in blocks, each against the keys up to its end: that halves the work,
+    and the scores stay in the processor's cache.
+
+    Args:
+        q: queries.
+        keys: (B, K, S, E).
+        values: (B, K, S, E).
+    """
+    b, h, t, e = q.shape
+    k, start = keys.shape[1], keys.shape[2] - t
+    mixed = np.empty((b, t, h, e), np.float32)
+    for first in range(0, t, _BLOCK):
+        last = min(first + _BLOCK, t)
+        n, seen = last - first, start + last
+        grouped = q[:, :, first:last].reshape(b, k, -1, e)  # (B, K, G N, E)
+        scores: Floats = grouped @ keys[:, :, :seen].swapaxes(-1, -2)  # (B, K, G N, S)
+        if n > 1:
+            scores.reshape(b, h, n, seen)[..., start + first :] += _ahead(n)
+        scores -= scores.max(axis=-1, keepdims=True)
+        np.exp(scores, out=scores)
+        np.divide(scores, scores.sum(axis=-1, keepdims=True), out=scores)
+        mixed[:, first:last] = (scores @ values[:, :, :seen]).reshape(b, h, n, e).swapaxes(1, 2)
+    return mixed.reshape(b, t, -1)
+
+
+@lru_cache(maxsize=64)
+def _ahead(n: int) -> Floats:
+    """(N, N) zero where a position may look, -inf where a key lies ahead of it."""
+    places = np.arange(n)
+    return np.where(places > places[:, None], -np.inf, 0).astype(np.float32)
