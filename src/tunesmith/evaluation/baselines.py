@@ -115,7 +115,7 @@ class Copy(Markov):
     """What followed the longest earlier match in the same tune, else a Markov model of order 1.
 
     The symbol that came after the latest place where the last m symbols stood before, for
-    the largest m up to 16, gets the share of training cases in which such a symbol was
+    the largest m of 1, 2, 4, 8 and 16, gets the share of training cases in which such a symbol was
     right after a match of that length, (hits + 1) / (cases + 2). The other symbols divide the
     rest in the proportions of the Markov model. Without a match that model speaks alone.
 
@@ -123,12 +123,12 @@ class Copy(Markov):
         alphabet: how many symbols there are, seen or not.
     """
 
-    LONGEST = 16
+    LENGTHS = (1, 2, 4, 8, 16)
 
     def __init__(self, alphabet: int) -> None:
         super().__init__(alphabet, 1)
-        self._hits = [0] * (self.LONGEST + 1)
-        self._cases = [0] * (self.LONGEST + 1)
+        self._hits = dict.fromkeys(self.LENGTHS, 0)
+        self._cases = dict.fromkeys(self.LENGTHS, 0)
         self._after: dict[Hashable, Hashable] = {}
 
     def begin(self) -> None:
@@ -159,15 +159,17 @@ class Copy(Markov):
 
     def learn(self, past: Past, at: int, symbol: Hashable, *, lasting: bool = True) -> None:
         """Remember what followed the last symbols."""
-        for length in range(1, min(self.LONGEST, at) + 1):
+        for length in self.LENGTHS:
+            if length > at:
+                break
             self._after[tuple(past[at - length : at])] = symbol
 
     def _match(self, past: Past, at: int) -> tuple[int, Hashable]:
         """The length of the longest match, 0 for none, and what followed it."""
         found: tuple[int, Hashable] = (0, None)
-        for length in range(1, min(self.LONGEST, at) + 1):
+        for length in self.LENGTHS:
             context = tuple(past[at - length : at])
-            if context not in self._after:
+            if length > at or context not in self._after:
                 break
             found = length, self._after[context]
         return found
