@@ -273,7 +273,7 @@ class Melody:
 
     def __post_init__(self) -> None:
         if not self.notes:
-            raise InputError("no notes")
+            raise InputError("no notes", remedy="a melody has at least one that sounds")
         for a, b in pairwise(self.notes):
             if b.onset < a.end:
                 raise InputError(
