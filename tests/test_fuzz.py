@@ -207,3 +207,21 @@ def test_a_refusal_does_not_quote_a_damaged_file_at_length() -> None:
     said = str(error)
     assert said.startswith("a.mxl: damaged (xxx") and said.endswith("…; export it again")
     assert len(said) < 400
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("many.abc", b"X:1\nK:C\nC\n\n" * 100_001),
+        ("many.krn", b"**kern\n4c\n*-\n" * 100_001),
+        ("long.krn", b"**kern\n" + b"4c\n" * 200_001 + b"*-\n"),
+        (
+            "primes.abc",
+            b"X:1\nK:C\n" + b"".join(b"C%d/%d" % (i, i + 2) for i in range(1001, 9973, 2)),
+        ),
+    ],
+)
+def test_what_has_no_end_is_refused_at_once(name: str, data: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(data)
+    (line,) = refusals_in_bounds(tmp_path / name)
+    assert line.startswith(str(tmp_path / name)) and ("cut it" in line or "correct its" in line)

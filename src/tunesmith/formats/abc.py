@@ -23,7 +23,7 @@ from tunesmith.formats.abc_tokens import tokens
 from tunesmith.formats.abc_voice import Voice
 from tunesmith.formats.abc_writer import dumps
 from tunesmith.formats.barring import assemble
-from tunesmith.formats.reading import Reading, Remarks, text_lines
+from tunesmith.formats.reading import MOST_TUNES, Reading, Remarks, text_lines, too_many_tunes
 
 __all__ = ["dumps", "scan"]
 
@@ -66,6 +66,9 @@ def scan(data: bytes, where: str) -> list[Reading]:
 
 def stream(data: bytes, where: str) -> Iterator[Reading]:
     """As `scan`, one tune after another."""
+    if (count := data.count(b"\nX:") + data.startswith(b"X:")) > MOST_TUNES:
+        yield too_many_tunes(count, where)
+        return
     header, sources = [], 0
     for first_line, lines in _tunes(data):
         if not lines[0].startswith("X:"):  # what stands before the first tune

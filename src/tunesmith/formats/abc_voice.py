@@ -16,6 +16,9 @@ from tunesmith.formats.repeats import LONGEST, Marks
 
 _STEPS = {"C": 60, "D": 62, "E": 64, "F": 65, "G": 67, "A": 69, "B": 71}
 _NAMES = {-2: "bb", -1: "b", 0: "", 1: "#", 2: "##"}
+_FINEST_WRITTEN = 1024
+"""The largest denominator of a length in quarters as written: sums of others are numbers without
+end."""
 _FINEST = 10**9
 """The largest denominator of a length in quarters."""
 _PLAIN_TUPLETS = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
@@ -148,7 +151,12 @@ class Voice:
     def _duration(self, text: str) -> Fraction:
         duration = self._durations.get(text)
         if duration is None:
-            duration = self._durations[text] = length(text) * self._unit
+            duration = length(text) * self._unit
+            if duration.denominator > _FINEST_WRITTEN:
+                raise InputError(
+                    f"a note or rest of {str(duration)[:20]} quarters", remedy="correct its length"
+                )
+            self._durations[text] = duration
         return duration
 
     def _add(self, event: _Event) -> None:

@@ -18,11 +18,13 @@ from tunesmith.formats.barring import assemble
 from tunesmith.formats.kern_spines import melody_spine, parse_spines
 from tunesmith.formats.kern_voice import Voice
 from tunesmith.formats.kern_writer import dumps
-from tunesmith.formats.reading import Reading, Remarks
+from tunesmith.formats.reading import MOST_TUNES, Reading, Remarks, too_many_tunes
 from tunesmith.melody import Melody
 
 __all__ = ["dumps", "scan"]
 
+_MOST_LINES = 200_000
+"""That one tune may have."""
 _TITLE = re.compile(r"!!!OTL[^:]*:(.*)")
 _SEGMENT = re.compile(r"!!!!SEGMENT:(.*)")
 
@@ -51,6 +53,8 @@ def scan(data: bytes, where: str) -> list[Reading]:
     Returns:
         A reading for each tune, in order; a single one with an error if there is none.
     """
+    if (count := data.count(b"\n**") + data.startswith(b"**")) > MOST_TUNES:
+        return [too_many_tunes(count, where)]
     lines = re.split(r"\r\n|\r|\n", _decoded(data))
     sources = _split(lines, where)
     if not sources:
@@ -102,6 +106,11 @@ def _read(source: _Source) -> Reading:
 
 
 def _melody(source: _Source, remarks: Remarks) -> Melody:
+    if len(source.lines) > _MOST_LINES:
+        raise InputError(
+            f"a tune of {len(source.lines)} lines, and at most {_MOST_LINES} are read",
+            remedy="cut it into tunes",
+        )
     passed_over = sum(bool(s.strip()) and s[0] != "!" for s in source.lines[: source.head])
     if passed_over:
         remarks["lines outside the spines passed over"] += passed_over

@@ -7,8 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tunesmith.errors import TunesmithError
+from tunesmith.errors import InputError, TunesmithError
 from tunesmith.melody import Melody
+
+MOST_TUNES = 100_000
+"""Tunes that a file may hold."""
 
 MOST_PLACES = 8
 """Places that are kept for a remark."""
@@ -85,3 +88,9 @@ def text_lines(data: bytes) -> Iterator[str]:
         yield text[start : end.start()]
         start = end.end()
     yield text[start:]
+
+
+def too_many_tunes(count: int, where: str) -> Reading:
+    """The refusal of a file of more than `MOST_TUNES`."""
+    what = f"it has {count} tunes, and at most {MOST_TUNES} are read"
+    return Reading(where, error=InputError(what, where=where, remedy="cut it into several files"))
