@@ -82,7 +82,8 @@ def rule_figures(melody: Melody) -> dict[str, float | None]:
     """The score of each rule, None where it does not apply, and 'combined'; for receipts."""
     found = judge(melody)
     figures = {n: None if r.score is None else round(r.score, 4) for n, r in found.items()}
-    return {**figures, "combined": round(combined(found), 4)}
+    # Four digits, not four places: those of fakes are near 0, and their order counts too.
+    return {**figures, "combined": float(f"{combined(found):.4g}")}
 
 
 assert set(WEIGHTS) == set(TYPICAL) == set(RULES)
