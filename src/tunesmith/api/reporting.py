@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tunesmith.api.comparing import baseline_bits
+from tunesmith.api.comparing import Baselines
 from tunesmith.api.composing import Model, Tune, generate, load_model
 from tunesmith.api.preparing import tokenised
 from tunesmith.api.tracing import corpus_index, model_index
@@ -239,10 +239,9 @@ def _measure_training(made: Report) -> None:
     put["loss"] = _figure(loss)
     put["perplexity"] = Figure(*(math.exp(v) for v in loss))
     melodies = [vocabulary.decode(t) for t in held]
-    rivals = {
-        name: [b.total for b in found]
-        for name, found in baseline_bits(made.corpus, "validation", vocabulary, melodies)
-    }
+    with Baselines(made.corpus, "validation", vocabulary, melodies) as beside:
+        theirs = beside.bits()
+    rivals = {name: [b.total for b in found] for name, found in theirs.items()}
     markov = {name: found for name, found in rivals.items() if "Markov" in name}
     for figure, among in (("markov", markov), ("best", rivals)):
         made.rivals[figure] = name = min(among, key=lambda n: sum(among[n]))

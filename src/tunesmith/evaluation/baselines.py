@@ -9,9 +9,29 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable
 from copy import copy
+from dataclasses import dataclass
 from typing import Protocol
 
 from tunesmith.evaluation.ppm import Distribution, Past
+
+
+class Expectation(Protocol):
+    """What a predictor expects: a `Distribution`, or the like of it."""
+
+    @property
+    def named(self) -> dict[Hashable, float]:
+        """The probability of each symbol that was ever seen."""
+
+    @property
+    def other(self) -> float:
+        """The probability of each symbol that was not."""
+
+    @property
+    def alphabet(self) -> int:
+        """How many symbols there are."""
+
+    def probability(self, symbol: Hashable) -> float:
+        """The probability of a symbol, in (0, 1]."""
 
 
 class Stream(Protocol):
@@ -33,7 +53,7 @@ class Stream(Protocol):
     def study(self, past: Past, at: int, symbol: Hashable) -> None:
         """Learn from a training tune that `symbol` came."""
 
-    def predict(self, past: Past, at: int) -> Distribution:
+    def predict(self, past: Past, at: int) -> Expectation:
         """What is expected next."""
 
     def learn(self, past: Past, at: int, symbol: Hashable, *, lasting: bool = True) -> None:
@@ -54,7 +74,7 @@ class Uniform:
     def study(self, past: Past, at: int, symbol: Hashable) -> None:
         """Nothing to learn."""
 
-    def predict(self, past: Past, at: int) -> Distribution:
+    def predict(self, past: Past, at: int) -> Expectation:
         """1 / alphabet for each."""
         return self._expected
 
@@ -93,22 +113,47 @@ class Markov(Uniform):
             followers = self._counts[tuple(past[at - length : at])]
             followers[symbol] = followers.get(symbol, 0) + 1
 
-    def predict(self, past: Past, at: int) -> Distribution:
+    def predict(self, past: Past, at: int) -> Expectation:
         """The mixture of all contexts that were seen."""
-        named: dict[Hashable, float] = {}
-        other, alphabet = self._expected.other, self._expected.alphabet
+        chain: list[dict[Hashable, int]] = []
         for length in range(min(self.order, at) + 1):
             followers = self._counts.get(tuple(past[at - length : at]))
             if followers is None:
                 break  # longer ones were not seen either
+            chain.append(followers)
+        return _Mixture(chain, self._expected.alphabet)
+
+
+class _Mixture:
+    """The interpolation over a chain of contexts, from none to the longest.
+
+    Only what is asked for is worked out: most often the probability of one symbol.
+    """
+
+    def __init__(self, chain: list[dict[Hashable, int]], alphabet: int) -> None:
+        self._chain, self.alphabet = chain, alphabet
+
+    def probability(self, symbol: Hashable) -> float:
+        """The probability of a symbol, in (0, 1]."""
+        p = 1 / self.alphabet
+        for followers in self._chain:
             kinds = len(followers)
-            total = sum(followers.values()) + kinds
-            share = kinds / total
-            named = {s: p * share for s, p in named.items()}
-            for symbol, count in followers.items():
-                named[symbol] = named.get(symbol, other * share) + count / total
-            other *= share
-        return Distribution(named, other, alphabet)
+            p = (followers.get(symbol, 0) + kinds * p) / (sum(followers.values()) + kinds)
+        return p
+
+    @property
+    def named(self) -> dict[Hashable, float]:
+        """The probability of each symbol that was ever seen."""
+        seen = dict.fromkeys(s for followers in self._chain for s in followers)
+        return {symbol: self.probability(symbol) for symbol in seen}
+
+    @property
+    def other(self) -> float:
+        """The probability of each symbol that was not."""
+        return self.probability(_UNSEEN)
+
+
+_UNSEEN = object()
 
 
 class Copy(Markov):
@@ -144,18 +189,14 @@ class Copy(Markov):
         super().study(past, at, symbol)
         self.learn(past, at, symbol)
 
-    def predict(self, past: Past, at: int) -> Distribution:
+    def predict(self, past: Past, at: int) -> Expectation:
         """The continuation of the longest match, and the rest by the Markov model."""
         usual = super().predict(past, at)
         length, expected = self._match(past, at)
-        before = usual.probability(expected)
-        if not length or before >= 1:
+        if not length or (before := usual.probability(expected)) >= 1:
             return usual
         trust = (self._hits[length] + 1) / (self._cases[length] + 2)
-        share = (1 - trust) / (1 - before)
-        named = {s: p * share for s, p in usual.named.items()}
-        named[expected] = trust
-        return Distribution(named, usual.other * share, usual.alphabet)
+        return _Favoured(usual, expected, trust, (1 - trust) / (1 - before))
 
     def learn(self, past: Past, at: int, symbol: Hashable, *, lasting: bool = True) -> None:
         """Remember what followed the last symbols."""
@@ -173,3 +214,32 @@ class Copy(Markov):
                 break
             found = length, self._after[context]
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Favoured:
+    """A distribution in which one symbol has another probability, and the others their shares."""
+
+    usual: Expectation
+    symbol: Hashable
+    trust: float
+    share: float
+
+    @property
+    def alphabet(self) -> int:
+        """How many symbols there are."""
+        return self.usual.alphabet
+
+    @property
+    def other(self) -> float:
+        """The probability of each symbol that was never seen."""
+        return self.usual.other * self.share
+
+    @property
+    def named(self) -> dict[Hashable, float]:
+        """The probability of each symbol that was."""
+        return {s: p * self.share for s, p in self.usual.named.items()} | {self.symbol: self.trust}
+
+    def probability(self, symbol: Hashable) -> float:
+        """The probability of a symbol, in (0, 1]."""
+        return self.trust if symbol == self.symbol else self.usual.probability(symbol) * self.share

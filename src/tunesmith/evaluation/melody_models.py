@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from tunesmith.errors import UsageError
-from tunesmith.evaluation.baselines import Copy, Markov, Stream, Uniform
+from tunesmith.evaluation.baselines import Copy, Expectation, Markov, Stream, Uniform
 from tunesmith.evaluation.likelihood import Bits, pitch_ids
-from tunesmith.evaluation.ppm import BIAS, Distribution, Kind, Past, Predictor
+from tunesmith.evaluation.ppm import BIAS, Kind, Past, Predictor
 from tunesmith.melody import TICKS_PER_QUARTER, Key, Melody, Meter, Note
 from tunesmith.tokens import Vocabulary
 from tunesmith.tokens.table import KEY0, METERS, STEPS_PER_QUARTER, UNKNOWN, tonic_offset
@@ -154,7 +154,7 @@ class MelodyModel:
     ) -> Any:
         """One symbol of those seen and allowed, learnt by the short-term model."""
         model = self._streams[stream]
-        found: Distribution = model.predict(past, at)
+        found = model.predict(past, at)
         symbols = [s for s in found.named if allowed is None or allowed(s)]
         if not symbols:
             raise UsageError(
@@ -286,7 +286,7 @@ class _Sum:
         self._timing: list[float] = []
 
     def add(
-        self, found: Sequence[Distribution], symbol: Hashable, silent: Sequence[Hashable] | None
+        self, found: Sequence[Expectation], symbol: Hashable, silent: Sequence[Hashable] | None
     ) -> None:
         """Charge a symbol to each predictor; None: it could not have been a pitch."""
         if not self._pitch:
@@ -305,28 +305,31 @@ class _Sum:
 
 
 ORDER = 5
-BASELINES = (
+COUNTED = (
     "uniform guess",
     "unigram",
     "Markov, order 1",
     "Markov, order 3",
     "Markov, order 5",
     "copy of the longest earlier match",
+)
+"""The rows of `counted_baselines`."""
+PPMS = (
     "PPM, order 5 (LTM)",
     "PPM, order 5, learning on (LTM+)",
     "PPM* of the same tune alone (STM)",
     "LTM+ with STM",
 )
-"""The rows of `baseline_table`."""
+"""The rows of `ppm_baselines`."""
+BASELINES = (*COUNTED, *PPMS)
+
+Rows = dict[str, list[Bits]]
 
 
-def baseline_table(
-    vocabulary: Vocabulary,
-    training: Sequence[Melody],
-    melodies: Sequence[Melody],
-    progress: Callable[[int, int], None] | None = None,
-) -> dict[str, list[Bits]]:
-    """The code length of each melody by each of `BASELINES`.
+def counted_baselines(
+    vocabulary: Vocabulary, training: Sequence[Melody], melodies: Sequence[Melody]
+) -> Rows:
+    """The code length of each melody by each of `COUNTED`.
 
     They pay for the same events as the model, count pitches from the tonic, and charge
     the key, as its tokens do.
@@ -334,31 +337,46 @@ def baseline_table(
     Args:
         vocabulary: the model's.
         training: the melodies to learn from.
-        melodies: those to score; the order matters where learning goes on.
-        progress: told (rows done, rows).
+        melodies: those to score.
     """
-
-    def new(make: Callable[[int], Stream]) -> MelodyModel | IdsModel:
-        if vocabulary.kind == "notes":
-            return MelodyModel(make, from_tonic=True)
-        return IdsModel(make, vocabulary)
-
-    table: dict[str, list[Bits]] = {}
-
-    def rows(names: Sequence[str], parts: Sequence[int], model: MelodyModel | IdsModel) -> None:
-        found = [model.bits_by_part(m) for m in melodies]
-        for name, part in zip(names, parts, strict=True):
-            table[name] = [bits[part] for bits in found]
-        if progress:
-            progress(len(table), len(BASELINES))
-
-    rows(BASELINES[:1], [0], new(Uniform))
-    markov = new(lambda size: Markov(size, ORDER)).fit(training)
-    for name, order in zip(BASELINES[1:5], (0, 1, 3, ORDER), strict=True):
-        rows([name], [0], markov.derived(partial(Markov.sharing, order=order)))
+    rows = _scored(COUNTED[:1], [0], _new(vocabulary, Uniform), melodies)
+    markov = _new(vocabulary, lambda size: Markov(size, ORDER)).fit(training)
+    for name, order in zip(COUNTED[1:5], (0, 1, 3, ORDER), strict=True):
+        model = markov.derived(partial(Markov.sharing, order=order))
+        rows |= _scored([name], [0], model, melodies)
     del markov
-    rows(BASELINES[5:6], [0], new(Copy).fit(training))
-    ppm = new(lambda size: Predictor("ltm", size, order=ORDER, reach=_REACH)).fit(training)
-    rows(BASELINES[6:7], [0], ppm)
-    rows(BASELINES[7:], [1, 2, 0], ppm.derived(partial(Predictor.sharing, kind="both")))
-    return table
+    return rows | _scored(COUNTED[5:], [0], _new(vocabulary, Copy).fit(training), melodies)
+
+
+def ppm_baselines(
+    vocabulary: Vocabulary, training: Sequence[Melody], melodies: Sequence[Melody]
+) -> Rows:
+    """The same by each of `PPMS`; the order of the melodies matters where learning goes on.
+
+    Args:
+        vocabulary: the model's.
+        training: the melodies to learn from.
+        melodies: those to score.
+    """
+    ppm = _new(vocabulary, lambda size: Predictor("ltm", size, order=ORDER, reach=_REACH))
+    ppm.fit(training)
+    rows = _scored(PPMS[:1], [0], ppm, melodies)
+    both = ppm.derived(partial(Predictor.sharing, kind="both"))
+    return rows | _scored(PPMS[1:], [1, 2, 0], both, melodies)
+
+
+def _new(vocabulary: Vocabulary, make: Callable[[int], Stream]) -> MelodyModel | IdsModel:
+    if vocabulary.kind == "notes":
+        return MelodyModel(make, from_tonic=True)
+    return IdsModel(make, vocabulary)
+
+
+def _scored(
+    names: Sequence[str],
+    parts: Sequence[int],
+    model: MelodyModel | IdsModel,
+    melodies: Sequence[Melody],
+) -> Rows:
+    """What the model, or each of its parts, charges for each melody."""
+    found = [model.bits_by_part(m) for m in melodies]
+    return {n: [bits[part] for bits in found] for n, part in zip(names, parts, strict=True)}
