@@ -49,7 +49,9 @@ except TunesmithError as e:
     errors = [e]
 else:
     errors = [r.error for r in readings if r.error]
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+# Not ru_maxrss, which begins with that of the process that started this one.
+status = open("/proc/self/status").read()
+print(int(status.partition("VmHWM:")[2].split()[0]) // 1024)
 for e in errors:
     print(e)
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from tunesmith.cli import (
@@ -33,6 +34,9 @@ __all__ = [
 
 def main() -> None:
     """Run the command; a `TunesmithError` becomes one line on stderr and its exit code."""
+    # Products of a model this small are quicker on one thread (measured: half the time), and
+    # numpy must be told before it is loaded. What the user has set stays.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app()
     except TunesmithError as e:
