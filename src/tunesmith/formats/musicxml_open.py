@@ -13,7 +13,7 @@ from xml.parsers import expat
 
 from tunesmith.errors import InputError
 
-LARGEST = 16 * 1024 * 1024
+LARGEST = 6 * 1024 * 1024
 """Bytes that a score may have once it is unpacked."""
 
 _ARCHIVE_ERRORS = (
@@ -129,5 +129,5 @@ def _read(archive: zipfile.ZipFile, name: str) -> bytes:
 
 def _too_large() -> InputError:
     return InputError(
-        f"the score is larger than {LARGEST // 1024**2} MB", remedy="split it, or export it again"
+        f"the score is larger than {LARGEST // 1024**2} MB", remedy="export the melody's part alone, or split it"
     )
