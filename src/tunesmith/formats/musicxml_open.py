@@ -129,5 +129,6 @@ def _read(archive: zipfile.ZipFile, name: str) -> bytes:
 
 def _too_large() -> InputError:
     return InputError(
-        f"the score is larger than {LARGEST // 1024**2} MB", remedy="export the melody's part alone, or split it"
+        f"the score is larger than {LARGEST // 1024**2} MB",
+        remedy="export the melody's part alone, or split it",
     )
