@@ -16,7 +16,7 @@ from tunesmith.melody import TICKS_PER_QUARTER, WHOLE, Chord, Key, Melody, Meter
 Time = int | Fraction
 """Ticks: a whole number wherever it is one, which is nearly everywhere and far quicker."""
 
-MOST_NOTES = 200_000
+MOST_NOTES = 50_000
 """Notes that a tune may have once its repeats are played out."""
 
 
