@@ -98,9 +98,9 @@ def _scores() -> Iterator[tuple[str, Callable[[], bytes]]]:
     outside = b'<!DOCTYPE s [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
     yield "outside entity .musicxml", lambda: score(b"<measure>&a;</measure>", outside)
     yield "elements 1,000,000 deep .xml", lambda: score(b"<measure>" * 1_000_000)
-    yield "elements 680,000 deep .xml", lambda: score(b"<measure>" * 680_000)
-    yield "one measure of 6 MB .xml", lambda: score(bar + _NOTE * 74_000 + b"</measure>")
-    yield "600,000 empty measures .xml", lambda: score(b"<measure/>" * 600_000)
+    yield "elements 570,000 deep .xml", lambda: score(b"<measure>" * 570_000)
+    yield "one measure of 5 MB .xml", lambda: score(bar + _NOTE * 62_000 + b"</measure>")
+    yield "500,000 empty measures .xml", lambda: score(b"<measure/>" * 500_000)
     yield "300,000 deep, closed .xml", lambda: score(b"<x>" * 300_000 + b"</x>" * 300_000)
     yield "one measure of 12 MB .xml", lambda: score(bar + _NOTE * 150_000 + b"</measure>")
     yield "1,000,000 empty measures .xml", lambda: score(b"<measure/>" * 1_000_000)

@@ -13,7 +13,7 @@ from xml.parsers import expat
 
 from tunesmith.errors import InputError
 
-LARGEST = 6 * 1024 * 1024
+LARGEST = 5 * 1024 * 1024
 """Bytes that a score may have once it is unpacked."""
 
 _ARCHIVE_ERRORS = (
