@@ -22,6 +22,8 @@ _MODES = {
     "dorian": "dorian", "phrygian": "phrygian", "lydian": "lydian",
     "mixolydian": "mixolydian", "locrian": "locrian",
 }  # fmt: skip
+_MOST_NOTES = 30_000
+"""In a part, those of chords and other voices among them: reading one takes 40 microseconds."""
 _MOST_TIMES = 16
 """Of a repeat: what asks for more is no music."""
 _JUMP_WORDS = re.compile(r"\b(d\. ?[cs]\.|da capo|dal segno)", re.IGNORECASE)
@@ -74,11 +76,18 @@ class PartReader:
         self._meter: tuple[int, int] | None = None
         self._transpose_now = 0
         self._ending: frozenset[int] = frozenset()
+        self._note_count = 0
 
     def read_measure(self, measure: ET.Element, index: int) -> None:
         """Read one measure; `index` counts from 0."""
         label = measure.get("number", "").strip()[:12]
         place = f"measure {label or index + 1}"
+        notes = measure.findall("note")
+        self._note_count += len(notes)
+        if self._note_count > _MOST_NOTES:
+            raise InputError(
+                f"a part of more than {_MOST_NOTES} notes", where=place, remedy="cut it into tunes"
+            )
         voices: dict[str, _VoiceBar] = defaultdict(_VoiceBar)
         chords: list[tuple[Fraction, str]] = []
         for attributes in measure.findall("attributes"):
@@ -91,7 +100,6 @@ class PartReader:
                 self._read_chord(element, onset, chords, place)
             elif element.tag in ("direction", "sound"):
                 self._read_direction(element, place)
-        notes = measure.findall("note")
         if all(r is not None and r.get("measure") for r in (n.find("rest") for n in notes)) and (
             notes or not length
         ):
