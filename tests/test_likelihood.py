@@ -45,8 +45,9 @@ def network_of(vocabulary, context=2048):
     config = ModelConfig(
         vocab_size=vocabulary.size, hidden_size=24, intermediate_size=40, num_hidden_layers=2,
         num_attention_heads=4, num_key_value_heads=2, head_dim=8, max_position_embeddings=context,
+        **vocabulary.recall_fields,
     )  # fmt: skip
-    return Network(weights_of(config), config)
+    return Network(weights_of(config), config, vocabulary.recall)
 
 
 NETWORK = network_of(NOTES)
@@ -195,7 +196,9 @@ def test_bits_add_up_to_torch():
     targets = np.where(NOTES.charged(shown), shown, -1)[1:]
     with torch.inference_mode():
         loss = theirs.eval().loss_sum(
-            torch.from_numpy(shown[None, :-1]), torch.from_numpy(targets[None])
+            torch.from_numpy(shown[None, :-1]),
+            torch.from_numpy(targets[None]),
+            tuple(map(torch.from_numpy, NOTES.recall(1).read(shown[None, :-1]))),
         )
     (score,) = score_tunes(NETWORK, NOTES, [ids])
     assert score.total.total == pytest.approx(float(loss) / math.log(2), abs=1e-4)

@@ -14,10 +14,12 @@ from tunesmith.model import checkpoint as checkpoints
 from tunesmith.model.checkpoint import load_checkpoint, save_checkpoint
 from tunesmith.model.config import SIZES, ModelConfig
 from tunesmith.model.inference import Network
+from tunesmith.tokens.recall import LEVELS, LineRecall
 
 TINY = ModelConfig(
     vocab_size=23, hidden_size=24, intermediate_size=40, num_hidden_layers=3,
     num_attention_heads=6, num_key_value_heads=2, head_dim=8, max_position_embeddings=64,
+    recall_channels=2, recall_levels=LEVELS,
 )  # fmt: skip
 RNG = np.random.default_rng(5)
 
@@ -35,7 +37,14 @@ def ids_of(*shape, config=TINY):
     return RNG.integers(0, config.vocab_size, shape)
 
 
-NETWORK = Network(weights_of(TINY), TINY)
+NETWORK = Network(weights_of(TINY), TINY, LineRecall)
+
+
+def recalled(ids):
+    """What ids recall, for torch."""
+    import torch
+
+    return tuple(map(torch.from_numpy, LineRecall(len(ids)).read(ids)))
 
 
 # -- sizes and settings -------------------------------------------------------
@@ -54,6 +63,8 @@ def test_sizes(size, low, high):
 
 def test_settings_round_trip_and_refusals():
     assert ModelConfig.from_dict(TINY.to_dict()) == TINY
+    with pytest.raises(InputError, match="recall_channels"):
+        ModelConfig.from_dict(TINY.to_dict() | {"recall_channels": -1})
     with pytest.raises(UsageError, match="huge"):
         ModelConfig.from_size("huge", 10)
     with pytest.raises(InputError, match="rope_scalding"):
@@ -91,7 +102,7 @@ def test_a_cache_of_some_rows_goes_on_as_they_would():
 
 def test_a_cache_grows_beyond_its_first_room():
     config = ModelConfig(**{**vars(TINY), "max_position_embeddings": 700, "num_hidden_layers": 1})
-    network = Network(weights_of(config), config)
+    network = Network(weights_of(config), config, LineRecall)
     ids = ids_of(1, 600)
     cache = network.new_cache(1, 700)
     parts = [network.prefill(ids[:, a : a + 100], cache) for a in range(0, 600, 100)]
@@ -102,7 +113,7 @@ def test_numpy_is_torch():
     torch = pytest.importorskip("torch")
     ids = ids_of(3, 40)
     with torch.inference_mode():
-        logits = torch_network()(torch.from_numpy(ids)).numpy()
+        logits = torch_network()(torch.from_numpy(ids), recalled(ids)).numpy()
     np.testing.assert_allclose(NETWORK.forward(ids), logits, atol=1e-4)
 
 
@@ -124,10 +135,12 @@ def test_transformers_opens_a_checkpoint(tmp_path):
     network, loaded = transformers.Qwen3ForCausalLM.from_pretrained(
         tmp_path / "model", output_loading_info=True
     )
-    assert not loaded["missing_keys"] and not loaded["unexpected_keys"]
+    assert not loaded["missing_keys"]
+    assert all(name.startswith("recall.") for name in loaded["unexpected_keys"])
     ids = ids_of(2, 40)
-    with torch.inference_mode():
-        theirs = network(torch.from_numpy(ids)).logits.numpy()
+    with torch.inference_mode():  # all but the sum that enters the first layer is theirs
+        embedded = torch_network().embedded(torch.from_numpy(ids), recalled(ids))
+        theirs = network(inputs_embeds=embedded).logits.numpy()
     np.testing.assert_allclose(NETWORK.forward(ids), theirs, atol=1e-4)
 
 
@@ -138,7 +151,7 @@ def test_a_tune_sees_neither_its_neighbours_nor_the_padding():
     changed = ids.copy()
     changed[0], changed[1, 20:] = ids_of(30), ids_of(10)
     with torch.inference_mode():
-        a, b = (network(torch.from_numpy(i)).numpy() for i in (ids, changed))
+        a, b = (network(torch.from_numpy(i), recalled(i)).numpy() for i in (ids, changed))
     np.testing.assert_allclose(a[1, :20], b[1, :20], atol=1e-5)
     np.testing.assert_allclose(a[2], b[2], atol=1e-5)
     assert np.abs(a[1, 20:] - b[1, 20:]).max() > 0.01
@@ -149,7 +162,8 @@ def test_loss_is_the_sum_over_what_is_charged():
     ids = ids_of(2, 21)
     targets = np.where(RNG.random((2, 20)) < 0.3, -1, ids[:, 1:])
     with torch.inference_mode():
-        loss = torch_network().loss_sum(torch.from_numpy(ids[:, :-1]), torch.from_numpy(targets))
+        inputs, recall = torch.from_numpy(ids[:, :-1]), recalled(ids[:, :-1])
+        loss = torch_network().loss_sum(inputs, torch.from_numpy(targets), recall)
     logs = np.stack(NETWORK.log_probabilities(list(ids)))
     assert float(loss) == pytest.approx(-logs[targets >= 0].sum(), rel=1e-4)
 
@@ -157,8 +171,8 @@ def test_loss_is_the_sum_over_what_is_charged():
 # -- scoring ---------------------------------------------------------------------
 
 
-def by_hand(ids):
-    logits = NETWORK.forward(ids[None, :-1])[0].astype(float)
+def by_hand(ids, recall=None):
+    logits = NETWORK.forward(ids[None, :-1], recall)[0].astype(float)
     logs = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
     return logs[np.arange(len(ids) - 1), ids[1:]]
 
@@ -177,7 +191,9 @@ def test_scores_beyond_the_context(length):
     np.testing.assert_allclose(logs[:63], by_hand(ids[:64]), atol=1e-4)
     # The second window: the first 8 ids, 32 before it, and 24 that it scores.
     end = min(88, length)
-    window = by_hand(np.concatenate([ids[:8], ids[32:end]]))
+    seen = np.r_[:8, 32:end]
+    recall = tuple(part[:, seen[:-1]] for part in LineRecall(1).read(ids[None]))
+    window = by_hand(ids[seen], recall)  # what it recalls is of all before
     np.testing.assert_allclose(logs[63 : end - 1], window[-(end - 64) :], atol=1e-4)
 
 

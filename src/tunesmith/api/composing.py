@@ -84,7 +84,8 @@ def load_model(path: str | Path) -> Model:
             where=str(path),
         )
     index, no_index = model_index(path, checkpoint)
-    network = Network(checkpoint.weights, checkpoint.config)
+    recall = vocabulary.recall if checkpoint.config.recall_channels else None
+    network = Network(checkpoint.weights, checkpoint.config, recall)
     return Model(network, vocabulary, checkpoint, index, no_index)
 
 

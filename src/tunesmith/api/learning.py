@@ -79,7 +79,7 @@ def train(
     if size is None and begun:
         config = ModelConfig.from_dict(begun["model"])
     else:
-        config = ModelConfig.from_size(size or "nano", vocabulary.size)
+        config = ModelConfig.from_size(size or "nano", vocabulary.size, **vocabulary.recall_fields)
     context = config.max_position_embeddings
     sides = {s: tokenised(opened, vocabulary, s, context) for s in ("train", "validation")}
     data = {s: training.TokenData(t.ids, t.offsets) for s, t in sides.items()}

@@ -90,8 +90,17 @@ def generate_ids(
 
 
 def _slide(network: Network, ids: list[list[int]], keep_first: int, context: int) -> Cache:
-    """A cache that holds the first ids of each tune and the latest half context before the last."""
-    seen = np.array([i[:keep_first] + i[-1 - context // 2 : -1] for i in ids])
+    """A cache that holds the first ids of each tune and the latest half context before the last.
+
+    What the tunes recall is still of all that was read.
+    """
+    before = np.array(ids)[:, :-1]
+    length = before.shape[1]
+    places = np.r_[:keep_first, length - context // 2 : length]
     cache = network.new_cache(len(ids), context)
-    network.prefill(seen, cache)
+    seen = None
+    if cache.recall:
+        candidates, trust, where = cache.recall.read(before)
+        seen = candidates[:, places], trust[:, places], where[:, places]
+    network.prefill(before[:, places], cache, seen)
     return cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from tunesmith.errors import InputError, UsageError
@@ -55,6 +55,9 @@ class ModelConfig:
         max_position_embeddings: the longest sequence seen at once.
         rms_norm_eps, rope_theta: constants of the norms and of the rotary positions.
         tie_word_embeddings: the output reuses the embedding; always true here.
+        recall_channels: C, candidates for the next id that come with each id; or 0.
+        recall_levels: classes of trust in a candidate.
+        recall_places: rows of the table of places.
     """
 
     vocab_size: int
@@ -68,6 +71,9 @@ class ModelConfig:
     rms_norm_eps: float = 1e-6
     rope_theta: float = 10_000.0
     tie_word_embeddings: bool = True
+    recall_channels: int = 0
+    recall_levels: int = 0
+    recall_places: int = 0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -79,7 +85,10 @@ class ModelConfig:
             if isinstance(value, bool):
                 raise InputError(f"{field.name} is {str(value).lower()}, not a number")
             whole = field.type == "int"
-            if not isinstance(value, int if whole else int | float) or not 0 < value < math.inf:
+            least = 0 if field.name.startswith("recall") else math.ulp(0.0)
+            if not isinstance(value, int if whole else int | float) or not (
+                least <= value < math.inf
+            ):
                 what = "a positive whole number" if whole else "a positive number"
                 raise InputError(f"{field.name} is {str(value)[:40]!r}, not {what}")
         for name, (least, most) in _BOUNDS.items():
@@ -93,8 +102,13 @@ class ModelConfig:
             raise InputError("models with an output layer of their own are not supported")
 
     @classmethod
-    def from_size(cls, size: str, vocab_size: int) -> ModelConfig:
+    def from_size(cls, size: str, vocab_size: int, **recall: int) -> ModelConfig:
         """The shape that goes with nano, small, base or large.
+
+        Args:
+            size: one of them.
+            vocab_size: V.
+            recall: the fields that begin so, as the vocabulary has them.
 
         Raises:
             UsageError: for another size.
@@ -102,7 +116,7 @@ class ModelConfig:
         if size not in SIZES:
             raise UsageError(f"there is no size '{size}'", remedy=f"use {', '.join(SIZES)}")
         layers, width, heads = SIZES[size]
-        return cls(
+        shape = cls(
             vocab_size=vocab_size,
             hidden_size=width,
             intermediate_size=3 * width,
@@ -110,6 +124,7 @@ class ModelConfig:
             num_attention_heads=heads,
             num_key_value_heads=heads // 2,
         )
+        return replace(shape, **recall)  # type: ignore[arg-type]
 
     def to_dict(self) -> dict[str, Any]:
         """As kept in `config.json`."""
@@ -142,6 +157,10 @@ class ModelConfig:
         d, f, h = self.hidden_size, self.intermediate_size, self.head_dim
         q, k = self.num_attention_heads * h, self.num_key_value_heads * h
         shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (self.vocab_size, d)}
+        if self.recall_channels:
+            levels = self.recall_channels * self.recall_levels
+            shapes["recall.embed_gain.weight"] = (levels, d)
+            shapes["recall.embed_state.weight"] = (levels + self.recall_places, d)
         for i in range(self.num_hidden_layers):
             layer = f"model.layers.{i}."
             shapes |= {

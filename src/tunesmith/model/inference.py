@@ -6,9 +6,10 @@ and value heads, G = H / K query heads to each of these, E width of a head, V to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 from tunesmith.model.config import ModelConfig
 
 Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+Recalled = tuple[Integers, Integers, Integers]
+"""What a tune recalls at each id: candidates (B, T, C), trust (B, T, C), places (B, T, P)."""
 KEPT = 8
 """Ids at the start of a long sequence that every window sees: its attributes."""
 _IDS = 2048  # read at once when scoring
@@ -34,20 +38,32 @@ class _Layer:
     down: Floats  # (F, D)
 
 
+class Recall(Protocol):
+    """What the tunes of a batch recall; `tokens.recall` has it for each vocabulary."""
+
+    def read(self, ids: NDArray[np.integer]) -> Recalled:
+        """Read (B, T) further ids of each."""
+
+    def select(self, rows: Sequence[int]) -> Recall:
+        """The memory of some of the tunes."""
+
+
 class Cache:
     """Keys and values of what was read so far.
 
     Attributes:
         length: positions read.
         keys, values: each (L, B, K, capacity, E).
+        recall: what the sequences recall, or None.
     """
 
-    def __init__(self, keys: Floats, values: Floats, length: int) -> None:
-        self.keys, self.values, self.length = keys, values, length
+    def __init__(self, keys: Floats, values: Floats, length: int, recall: Recall | None) -> None:
+        self.keys, self.values, self.length, self.recall = keys, values, length, recall
 
     def select(self, rows: Sequence[int]) -> Cache:
         """The cache of some of the sequences."""
-        return Cache(self.keys[:, rows], self.values[:, rows], self.length)
+        recall = self.recall.select(rows) if self.recall else None
+        return Cache(self.keys[:, rows], self.values[:, rows], self.length, recall)
 
 
 class Network:
@@ -56,10 +72,20 @@ class Network:
     Args:
         weights: under Hugging Face's names, float32; see `ModelConfig.shapes`.
         config: the shape.
+        recall: makes the memory of a batch of so many sequences, where the shape has channels.
     """
 
-    def __init__(self, weights: Mapping[str, Floats], config: ModelConfig) -> None:
-        self.config = config
+    def __init__(
+        self,
+        weights: Mapping[str, Floats],
+        config: ModelConfig,
+        recall: Callable[[int], Recall] | None = None,
+    ) -> None:
+        assert bool(config.recall_channels) == bool(recall), "a recall goes with its channels"
+        self.config, self._recall = config, recall
+        if recall:
+            self._gain = weights["recall.embed_gain.weight"]
+            self._state = weights["recall.embed_state.weight"]
         self._embedding = weights["model.embed_tokens.weight"]
         self._output = np.ascontiguousarray(self._embedding.T)
         self._norm = weights["model.norm.weight"]
@@ -87,25 +113,37 @@ class Network:
 
     # -- generating ------------------------------------------------------------
 
-    def new_cache(self, batch: int, capacity: int) -> Cache:
+    def new_cache(self, batch: int, capacity: int, recall: Recall | None = None) -> Cache:
         """An empty cache for `batch` sequences of up to `capacity` positions.
 
         The capacity is taken as needed, so that a large one costs nothing at first.
         """
+        if recall is None and self._recall:
+            recall = self._recall(batch)
         c = self.config
         shape = (c.num_hidden_layers, batch, c.num_key_value_heads, min(capacity, 256), c.head_dim)
-        return Cache(np.empty(shape, np.float32), np.empty(shape, np.float32), 0)
+        return Cache(np.empty(shape, np.float32), np.empty(shape, np.float32), 0, recall)
 
     def step(self, ids: NDArray[np.integer], cache: Cache) -> Floats:
         """(B,) the next id of each sequence to (B, V) logits of the one after."""
         return self.prefill(ids[:, None], cache)[:, -1]
 
-    def prefill(self, ids: NDArray[np.integer], cache: Cache) -> Floats:
-        """(B, T) further ids of each sequence to (B, T, V) logits; the cache grows by T."""
+    def prefill(
+        self, ids: NDArray[np.integer], cache: Cache, seen: Recalled | None = None
+    ) -> Floats:
+        """(B, T) further ids of each sequence to (B, T, V) logits; the cache grows by T.
+
+        Args:
+            ids: the ids.
+            cache: what was read before.
+            seen: what the ids recall, if that is known; it is not read again then.
+        """
         start, end = cache.length, cache.length + ids.shape[1]
         assert end <= self.config.max_position_embeddings, "the context is full"
         self._make_room(cache, end)
         x = self._embedding[ids]
+        if cache.recall:
+            x = x + self._recalled(seen or cache.recall.read(ids))
         for i, layer in enumerate(self._layers):
             q, k, v = self._project(x, layer, start)
             cache.keys[i, :, :, start:end], cache.values[i, :, :, start:end] = k, v
@@ -114,6 +152,14 @@ class Network:
         cache.length = end
         logits: Floats = _rms_norm(x, self._norm, self.config.rms_norm_eps) @ self._output
         return logits
+
+    def _recalled(self, seen: Recalled) -> Floats:
+        """What is recalled, to (B, T, D); see `network.RecallEmbedding`."""
+        candidates, trust, places = seen
+        total = np.einsum("btcd,btcd->btd", self._embedding[candidates], self._gain[trust])
+        rows = np.concatenate([trust, places + len(self._gain)], axis=2)
+        x: Floats = total + self._state[rows].sum(axis=2)
+        return x
 
     def _make_room(self, cache: Cache, length: int) -> None:
         room = cache.keys.shape[3]
@@ -125,9 +171,9 @@ class Network:
 
     # -- scoring ---------------------------------------------------------------
 
-    def forward(self, ids: NDArray[np.integer]) -> Floats:
+    def forward(self, ids: NDArray[np.integer], seen: Recalled | None = None) -> Floats:
         """(B, T) ids to (B, T, V) logits; rows may be padded on the right."""
-        return self.prefill(ids, self.new_cache(*ids.shape))
+        return self.prefill(ids, self.new_cache(*ids.shape), seen)
 
     def log_probabilities(
         self, sequences: Sequence[NDArray[np.integer]]
@@ -136,7 +182,7 @@ class Network:
 
         A sequence longer than the context is read in windows that overlap by half
         a context: each sees the first 8 ids and the half context before what it
-        scores, and every id is scored once.
+        scores, and every id is scored once. What it recalls is of the whole sequence.
 
         Returns:
             For each sequence of n ids, (n - 1,).
@@ -156,16 +202,16 @@ class Network:
             Piece by piece, in no order: which sequence, how many of its (n - 1) places lie
             before, and (S, V) log-probabilities in nats of the S next ones.
         """
-        windows = [(i, *w) for i, ids in enumerate(sequences) for w in self._windows(ids)]
+        windows = [(i, *w) for i, ids in enumerate(sequences) for w in self._windows(len(ids))]
         windows.sort(key=lambda w: len(w[1]))
         while windows:
             length = len(windows[-1][1])
             rows = max(1, _IDS // length)
             batch, windows = windows[-rows:], windows[:-rows]
             ids = np.zeros((len(batch), length), np.int64)
-            for row, (_, window, _, _) in enumerate(batch):
-                ids[row, : len(window)] = window
-            forward = self.forward(ids[:, :-1])
+            for row, (i, window, _, _) in enumerate(batch):
+                ids[row, : len(window)] = sequences[i][window]
+            forward = self.forward(ids[:, :-1], self._seen(ids[:, :-1], batch, sequences))
             for row, (i, window, scored, place) in enumerate(batch):
                 n = len(window) - 1
                 logits: NDArray[np.float64] = forward[row, n - scored : n].astype(np.float64)
@@ -173,18 +219,36 @@ class Network:
                 logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
                 yield i, place, logits
 
-    def _windows(self, ids: NDArray[np.integer]) -> list[tuple[NDArray[np.integer], int, int]]:
-        """Windows of ids, how many of their last ids count, and where these go."""
+    def _windows(self, length: int) -> list[tuple[Integers, int, int]]:
+        """Windows of places, how many of their last ids count, and where these go."""
         context = self.config.max_position_embeddings
-        if len(ids) <= context:
-            return [(ids, len(ids) - 1, 0)]
-        windows = [(ids[:context], context - 1, 0)]
+        places = np.arange(length)
+        if length <= context:
+            return [(places, length - 1, 0)]
+        windows = [(places[:context], context - 1, 0)]
         half = context // 2
-        for start in range(context, len(ids), half - KEPT):
-            end = min(start + half - KEPT, len(ids))
-            seen = np.concatenate([ids[:KEPT], ids[start - half : end]])
+        for start in range(context, length, half - KEPT):
+            end = min(start + half - KEPT, length)
+            seen = np.concatenate([places[:KEPT], places[start - half : end]])
             windows.append((seen, end - start, start - 1))
         return windows
+
+    def _seen(
+        self,
+        ids: Integers,
+        batch: Sequence[tuple[int, Integers, int, int]],
+        sequences: Sequence[NDArray[np.integer]],
+    ) -> Recalled | None:
+        """What the ids of a batch of windows recall: each its whole sequence, as far as read."""
+        if not self._recall:
+            return None
+        seen = self._recall(len(batch)).read(ids)
+        for row, (i, window, _, _) in enumerate(batch):
+            if len(sequences[i]) > self.config.max_position_embeddings:
+                whole = self._recall(1).read(np.asarray(sequences[i])[None])
+                for part, of_whole in zip(seen, whole, strict=True):
+                    part[row, : len(window) - 1] = of_whole[0, window[:-1]]
+        return seen
 
     # -- the layers --------------------------------------------------------------
 

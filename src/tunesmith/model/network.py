@@ -12,6 +12,9 @@ from torch.nn import functional as F
 
 from tunesmith.model.config import ModelConfig
 
+Recalled = tuple[Tensor, Tensor, Tensor]
+"""What a tune recalls at each id: candidates (B, T, C), trust (B, T, C), places (B, T, P)."""
+
 
 def rotary_tables(config: ModelConfig, length: int) -> tuple[Tensor, Tensor]:
     """Cosines and sines of the rotary positions (Su et al. 2021), each (T, E)."""
@@ -109,6 +112,32 @@ class Stack(nn.Module):
         self.norm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
 
 
+class RecallEmbedding(nn.Module):
+    """What a tune recalls, as a vector to add to the embedding of an id.
+
+    Each candidate enters through its own embedding, so that the output, which is tied to
+    that, leans towards it from the first step; how far is learned for each channel and level.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        c, levels, d = config.recall_channels, config.recall_levels, config.hidden_size
+        self.levels = c * levels
+        self.embed_gain = nn.Embedding(c * levels, d)
+        self.embed_state = nn.Embedding(c * levels + config.recall_places, d)
+        ramp = torch.arange(levels, dtype=torch.float32).repeat(c) / (2 * levels)
+        self.embed_gain.weight = nn.Parameter(ramp[:, None].repeat(1, d))
+        nn.init.normal_(self.embed_state.weight, std=0.3 * d**-0.5)
+
+    def forward(self, tokens: Tensor, seen: Recalled) -> Tensor:
+        """(V, D) the tokens' embeddings, and what is recalled, to (B, T, D)."""
+        candidates, trust, places = seen
+        x = (F.embedding(candidates, tokens) * self.embed_gain(trust)).sum(dim=2)
+        rows = torch.cat([trust, places + self.levels], dim=2)
+        out: Tensor = x + self.embed_state(rows).sum(dim=2)
+        return out
+
+
 class TrainingNetwork(nn.Module):
     """The decoder with tied embeddings, its weights drawn from torch's generator.
 
@@ -127,11 +156,12 @@ class TrainingNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.model = Stack(config, dropout)
+        self.recall = RecallEmbedding(config) if config.recall_channels else None
         cos, sin = rotary_tables(config, config.max_position_embeddings)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
         for name, weight in self.named_parameters():
-            if weight.ndim == 1:
+            if weight.ndim == 1 or name.startswith("recall."):
                 continue
             if name.endswith(("o_proj.weight", "down_proj.weight")):
                 nn.init.zeros_(weight)
@@ -140,28 +170,45 @@ class TrainingNetwork(nn.Module):
             else:
                 nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
 
-    def hidden(self, ids: Tensor, chance: torch.Generator | None = None) -> Tensor:
+    def embedded(self, ids: Tensor, seen: Recalled | None) -> Tensor:
+        """(B, T) ids to (B, T, D), before the first layer."""
+        x: Tensor = self.model.embed_tokens(ids)
+        if self.recall is not None:
+            assert seen is not None
+            x = x + self.recall(self.model.embed_tokens.weight, seen)
+        return x
+
+    def hidden(
+        self,
+        ids: Tensor,
+        seen: Recalled | None = None,
+        chance: torch.Generator | None = None,
+    ) -> Tensor:
         """(B, T) ids to (B, T, D), before the output layer; with dropout where chance is given."""
         t = ids.shape[1]
-        x = self.model.embed_tokens(ids)
+        x = self.embedded(ids, seen)
         for layer in self.model.layers:
             x = layer(x, self.cos[:t], self.sin[:t], chance)
         x = self.model.norm(x)
         assert isinstance(x, Tensor)
         return x
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """(B, T) ids to (B, T, V) logits.
+    def forward(self, ids: Tensor, seen: Recalled | None = None) -> Tensor:
+        """(B, T) ids, and what they recall, to (B, T, V) logits.
 
         Sequences may be padded on the right: no position looks ahead.
         """
-        return F.linear(self.hidden(ids), self.model.embed_tokens.weight)
+        return F.linear(self.hidden(ids, seen), self.model.embed_tokens.weight)
 
     def loss_sum(
-        self, ids: Tensor, targets: Tensor, chance: torch.Generator | None = None
+        self,
+        ids: Tensor,
+        targets: Tensor,
+        seen: Recalled | None = None,
+        chance: torch.Generator | None = None,
     ) -> Tensor:
         """Summed cross-entropy in nats of (B, T) targets; those below 0 do not count."""
         counted = targets >= 0
-        x = self.hidden(ids, chance)[counted]  # only what counts meets the output layer
+        x = self.hidden(ids, seen, chance)[counted]  # only what counts meets the output layer
         logits = F.linear(x, self.model.embed_tokens.weight)
         return F.cross_entropy(logits.float(), targets[counted], reduction="sum")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunesmith.melody import Melody
+from tunesmith.tokens.recall import LEVELS, Recall
 
 Ids = NDArray[np.uint16]
 State = Hashable
@@ -89,6 +90,20 @@ class Vocabulary(ABC):
     @abstractmethod
     def note_count(self, ids: Ids) -> int:
         """How many sounding notes the ids hold; the divisor of 'bits per note'."""
+
+    @abstractmethod
+    def recall(self, batch: int) -> Recall:
+        """The memory of so many tunes, before they are read."""
+
+    @property
+    def recall_fields(self) -> dict[str, int]:
+        """What the shape of a network must know about `recall`."""
+        empty = self.recall(0)
+        return {
+            "recall_channels": empty.channels,
+            "recall_levels": LEVELS,
+            "recall_places": empty.places,
+        }
 
     @abstractmethod
     def grammar(self, wishes: Mapping[str, Any] | None = None) -> Grammar:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tunesmith.errors import InputError, UsageError
 from tunesmith.melody import TICKS_PER_QUARTER, Melody, Note
 from tunesmith.tokens.base import Grammar, Ids, State, Vocabulary
+from tunesmith.tokens.recall import LineRecall
 
 
 class LineVocabulary(Vocabulary):
@@ -55,6 +56,9 @@ class LineVocabulary(Vocabulary):
 
     def cut(self, ids: Ids, length: int) -> Ids:  # noqa: D102
         return ids[:length]
+
+    def recall(self, batch: int) -> LineRecall:  # noqa: D102
+        return LineRecall(batch)
 
     def grammar(self, wishes: Mapping[str, Any] | None = None) -> LineGrammar:
         """The grammar of a line; `bars` of four tokens each is the only wish it can keep.

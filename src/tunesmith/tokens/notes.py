@@ -32,6 +32,7 @@ from tunesmith.errors import InputError
 from tunesmith.melody import MODES, TICKS_PER_QUARTER, Bar, Key, Melody, Meter, Note
 from tunesmith.tokens.base import Encoded, Ids, Vocabulary
 from tunesmith.tokens.grammar import NotesGrammar
+from tunesmith.tokens.notes_recall import NotesRecall
 from tunesmith.tokens.table import (
     ATTRIBUTES,
     BAR0,
@@ -216,6 +217,9 @@ class NotesVocabulary(Vocabulary):
             return ids
         starts = np.flatnonzero(is_bar(ids[: length + 1]))
         return ids[: starts[-1]] if len(starts) > 1 else ids[:length]
+
+    def recall(self, batch: int) -> NotesRecall:  # noqa: D102
+        return NotesRecall(batch)
 
     def grammar(self, wishes: Mapping[str, Any] | None = None) -> NotesGrammar:
         """The grammar; see `NotesGrammar` for the wishes it can keep."""

@@ -18,6 +18,8 @@ from tunesmith.errors import InputError
 from tunesmith.tokens import Vocabulary
 
 Ids = NDArray[np.uint16]
+Recalled = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+_AHEAD = 4  # batches of training made in one go, since reading what they recall is a loop
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,13 @@ class Batch(NamedTuple):
         inputs: (B, T) ids.
         targets: (B, T) the id that follows each, or -1 where nothing is charged.
         tunes: (B,) which tune each row is.
+        seen: what the inputs recall, as the vocabulary has it.
     """
 
     inputs: NDArray[np.int64]
     targets: NDArray[np.int64]
     tunes: NDArray[np.int64]
+    seen: Recalled
 
 
 def training_batches(
@@ -88,19 +92,18 @@ def training_batches(
             data.lengths, each, context, shards, np.random.default_rng([seed, epoch])
         )
     )
-    for epoch, parts in islice(planned, start, None):
-        yield [
-            padded(
-                [
-                    vocabulary.augment(data[i], np.random.default_rng([seed, epoch, int(i)]))
-                    for i in rows
-                ],
-                rows,
-                vocabulary,
-                context,
-            )
-            for rows in parts
-        ]
+
+    def tunes(epoch: int, rows: NDArray[np.int64]) -> list[Ids]:
+        chances = (np.random.default_rng([seed, epoch, int(i)]) for i in rows)
+        return [vocabulary.augment(data[i], rng) for i, rng in zip(rows, chances, strict=True)]
+
+    due = islice(planned, start, None)
+    while some := list(islice(due, _AHEAD)):
+        rows = [part for _, parts in some for part in parts]
+        made = [tunes(epoch, part) for epoch, parts in some for part in parts]
+        ready = iter(padded(made, rows, vocabulary, context))
+        for _, parts in some:
+            yield list(islice(ready, len(parts)))
 
 
 def _epoch(
@@ -132,18 +135,38 @@ def grouped(
 
 
 def padded(
-    tunes: Sequence[Ids], numbers: NDArray[np.int64], vocabulary: Vocabulary, context: int
-) -> Batch:
-    """A batch of these tunes, each cut to what the context predicts."""
-    tunes = [t[: context + 1].astype(np.int64) for t in tunes]  # as uint16, -1 would be 65535
+    batches: Sequence[Sequence[Ids]],
+    numbers: Sequence[NDArray[np.int64]],
+    vocabulary: Vocabulary,
+    context: int,
+) -> list[Batch]:
+    """Batches of these tunes, each cut to what the context predicts.
+
+    Args:
+        batches: the tunes of each; what all of them recall is read in one go.
+        numbers: the number of each tune, for `Batch.tunes`.
+        vocabulary: of the ids.
+        context: the longest row.
+    """
+    tunes = [t[: context + 1] for b in batches for t in b]
     shape = (len(tunes), max(len(t) for t in tunes) - 1)
     inputs = np.full(shape, vocabulary.pad, np.int64)
     targets = np.full(shape, -1, np.int64)
     for row, ids in enumerate(tunes):
         n = len(ids) - 1
         inputs[row, :n] = ids[:-1]
-        targets[row, :n] = np.where(vocabulary.charged(ids)[1:], ids[1:], -1)
-    return Batch(inputs, targets, numbers)
+        charged = vocabulary.charged(ids)[1:]
+        targets[row, :n][charged] = ids[1:][charged]
+    seen = vocabulary.recall(len(tunes)).read(inputs)
+    made, first = [], 0
+    for batch, of in zip(batches, numbers, strict=True):
+        last = first + len(batch)
+        length = max(len(t) for t in tunes[first:last]) - 1
+        part = np.s_[first:last, :length]
+        recalled = (seen.candidates[part], seen.trust[part], seen.places[part])
+        made.append(Batch(inputs[part], targets[part], of, recalled))
+        first = last
+    return made
 
 
 @dataclass(frozen=True)
@@ -170,10 +193,12 @@ class Validation:
             InputError: if there is not a note in it.
         """
         order = np.argsort(data.lengths, kind="stable")
-        batches = []
-        for rows in grouped(order, np.minimum(data.lengths, context), tokens):
-            tunes = [vocabulary.unconditional(data[i]) for i in rows]
-            batches.append(padded(tunes, rows, vocabulary, context))
+        batches: list[Batch] = []
+        groups = grouped(order, np.minimum(data.lengths, context), tokens)
+        for first in range(0, len(groups), 2 * _AHEAD):
+            rows = groups[first : first + 2 * _AHEAD]
+            tunes = [[vocabulary.unconditional(data[i]) for i in part] for part in rows]
+            batches += padded(tunes, rows, vocabulary, context)
         notes = sum(vocabulary.note_count(data[i][: context + 1]) for i in range(len(data)))
         if not notes:
             raise InputError("there is no note in the tunes for validation")

@@ -156,9 +156,12 @@ class Work:
 
         return math.fsum(self._workers.map(of, self.validation.batches))
 
-    def _there(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        inputs, targets = torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets)
-        return inputs.to(self.device), targets.to(self.device)
+    def _there(self, batch: Batch) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tensor]]:
+        """Inputs, targets and what is recalled, on the device."""
+        arrays = (batch.inputs, batch.targets, *batch.seen)
+        inputs, targets, *seen = (torch.from_numpy(a).to(self.device) for a in arrays)
+        candidates, trust, places = seen
+        return inputs, targets, (candidates, trust, places)
 
 
 def settle(

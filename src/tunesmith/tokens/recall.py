@@ -1,0 +1,154 @@
+"""What a tune itself suggests next: the copies that could go on, and the place in the bar.
+
+Melodies repeat: their sections, their bars, their rhythms. A network must learn to find what to
+copy, and that takes most of a short training. So every id comes with what can be told by rule
+from the ids so far: candidates for the next id, each with how well it did lately, and
+where in the bar the next one will stand. The network weighs them; nothing is imposed.
+
+Shapes: B tunes, T ids, C channels of candidates, P kinds of places.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+LEVELS = 32
+"""Classes of trust in a candidate; 0 is none at all."""
+HITS = np.array([bin(n).count("1") for n in range(256)])
+"""(256,) the guesses that came true among the last eight, as bits."""
+
+
+class Recalled(NamedTuple):
+    """What is known when the next id is to be told; any leading shape.
+
+    Attributes:
+        candidates: (…, C) ids that may come next.
+        trust: (…, C) how far each earned trust: LEVELS times its channel, and from 0 for no
+            candidate to LEVELS - 1.
+        places: (…, P) rows of the table of places.
+    """
+
+    candidates: Integers
+    trust: Integers
+    places: Integers
+
+
+class Recall(ABC):
+    """The memory of a batch of tunes that are read id by id.
+
+    Attributes:
+        channels: C.
+        places: rows of the table of places.
+    """
+
+    channels: int
+    places: int
+
+    @abstractmethod
+    def push(self, ids: Integers) -> Recalled:
+        """Read the next id of each tune, (B,); what it now suggests, without T."""
+
+    @abstractmethod
+    def select(self, rows: Sequence[int]) -> Recall:
+        """The memory of some of the tunes."""
+
+    def read(self, ids: NDArray[np.integer]) -> Recalled:
+        """Read (B, T) ids; (B, T, …)."""
+        columns = np.ascontiguousarray(ids.T, np.int64)
+        steps = [self.push(column) for column in columns]
+        return Recalled(*(np.stack(part, axis=1) for part in zip(*steps, strict=True)))
+
+
+class Match:
+    """For each tune the longest run of ids that ends here and was there before.
+
+    Of runs of equal length the latest counts. An id after it is the one that
+    followed then. Work and memory grow with the ids so far.
+
+    Args:
+        batch: B.
+    """
+
+    def __init__(self, batch: int) -> None:
+        self._rows = np.arange(batch)
+        self._ids = np.zeros((batch, 256), np.int32)
+        self._runs = np.zeros((batch, 257), np.int32)  # ends at j - 1 and before the latest id
+        self._order = np.arange(256, dtype=np.int32)
+        self.read = 0
+
+    def push(self, ids: Integers) -> tuple[Integers, Integers]:
+        """Read (B,) ids; (B,) where what followed each run stands, and (B,) its length or 0."""
+        t = self.read
+        if t == self._ids.shape[1]:
+            self._ids = np.pad(self._ids, ((0, 0), (0, t)))
+            self._runs = np.pad(self._runs, ((0, 0), (0, t)))
+            self._order = np.arange(2 * t, dtype=np.int32)
+        self._ids[:, t] = ids
+        self.read = t + 1
+        if not t:
+            return np.zeros(len(ids), np.int64), np.zeros(len(ids), np.int64)
+        runs = self._runs[:, :t] + 1
+        runs *= self._ids[:, :t] == self._ids[:, t, None]
+        self._runs[:, 1 : t + 1] = runs
+        ends = (runs * (t + 1) + self._order[:t]).argmax(axis=1)
+        return ends + 1, runs[self._rows, ends].astype(np.int64)
+
+    def at(self, places: Integers) -> Integers:
+        """(B,) the id of each tune at its place."""
+        return self._ids[self._rows, places].astype(np.int64)
+
+    def select(self, rows: Sequence[int]) -> Match:
+        """Of some of the tunes."""
+        other = Match(0)
+        other._rows = np.arange(len(rows))
+        other._ids, other._runs = self._ids[rows], self._runs[rows]
+        other._order, other.read = self._order, self.read
+        return other
+
+
+class LineRecall(Recall):
+    """For plain lines: the longest match, and the one held through notes that differ.
+
+    Args:
+        batch: B.
+    """
+
+    channels = 2
+    places = 0
+    _LONG = 8  # a match from this length on is held
+
+    def __init__(self, batch: int) -> None:
+        self._match = Match(batch)
+        self._held = np.zeros(batch, np.int64)
+        self._history = np.zeros(batch, np.int64)
+
+    def push(self, ids: Integers) -> Recalled:  # noqa: D102
+        if self._match.read:
+            hit = (self._held > 0) & (self._match.at(self._held) == ids)
+        else:
+            hit = np.zeros(len(ids), bool)
+        self._history = (2 * self._history + hit) % 256
+        place, length = self._match.push(ids)
+        self._held += self._held > 0
+        new = (length >= self._LONG) & (HITS[self._history] < 4)
+        self._held = np.where(new, place, self._held)
+        self._history = np.where(new, 255, self._history)
+        trust = np.minimum(length, LEVELS - 1)
+        held = np.where(self._held > 0, 1 + 2 * HITS[self._history] + self._history % 2, 0)
+        return Recalled(
+            np.stack([self._match.at(place), self._match.at(self._held)], axis=1),
+            np.stack([trust, LEVELS + held], axis=1),
+            np.zeros((len(ids), 0), np.int64),
+        )
+
+    def select(self, rows: Sequence[int]) -> LineRecall:  # noqa: D102
+        other = LineRecall(0)
+        other._match = self._match.select(rows)
+        other._held, other._history = self._held[rows], self._history[rows]
+        return other

@@ -1,0 +1,113 @@
+"""What a tune recalls, against a slow and plain way of finding the same."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tunesmith.melody import TICKS_PER_QUARTER, Key, Melody, Meter, Note
+from tunesmith.tokens import LettersVocabulary, NotesVocabulary
+from tunesmith.tokens.recall import LEVELS, LineRecall, Match
+from tunesmith.tokens.table import BAR0, END
+
+NOTES = NotesVocabulary()
+
+
+def longest_match(ids):
+    """Where the id after the longest earlier copy of the end of `ids` stands, and its length."""
+    best = (0, 0)
+    for end in range(len(ids) - 1):
+        length = 0
+        while length <= end and ids[end - length] == ids[len(ids) - 1 - length]:
+            length += 1
+        if length >= best[1]:
+            best = (end + 1, length)
+    return best
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 2), min_size=40, max_size=40), min_size=1, max_size=3))
+def test_the_longest_match(rows):
+    ids = np.array(rows)
+    match = Match(len(rows))
+    for t in range(40):
+        place, length = match.push(ids[:, t])
+        for row in range(len(rows)):
+            expected = longest_match(rows[row][: t + 1])
+            assert length[row] == expected[1]
+            if length[row]:
+                assert place[row] == expected[0]
+
+
+def test_a_match_grows_beyond_its_first_room():
+    ids = np.random.default_rng(0).integers(0, 3, (1, 600))
+    match = Match(1)
+    for t in range(600):
+        place, length = match.push(ids[:, t])
+    assert (place[0], length[0]) == longest_match(ids[0].tolist())
+
+
+def test_a_line_holds_on_to_its_match_through_a_note_that_differs():
+    phrase = [0, 4, 7, 4, 9, 7, 5, 4, 2, 0, 2, 4, 5, 7, 9, 11]
+    varied = [*phrase[:10], 1, *phrase[11:]]
+    seen = LineRecall(1).read(np.array([[13, *phrase, *varied]]))
+    held, trust = seen.candidates[0, :, 1], seen.trust[0, :, 1] - LEVELS
+    # Held from the eighth note of the copy on: at the ninth, after the phrase's ninth.
+    for k in range(8, 15):
+        assert held[16 + k + 0] == phrase[k], k
+        assert trust[16 + k] > 0
+    assert trust[:16].max() == 0
+    assert trust[16 + 11] < trust[16 + 10]  # the guess of note 10 was wrong
+
+
+def test_what_notes_recall_by_hand():
+    # Four bars of 2/4: A B A B, quarters, in C major.
+    quarter = TICKS_PER_QUARTER
+    pitches = [60, 62, 64, 65] * 2
+    notes = tuple(Note(i * quarter, quarter, p) for i, p in enumerate(pitches))
+    tune = Melody(notes, meters=(Meter(0, 2, 4),), key=Key("C", "major"))
+    ids = NOTES.encode(tune).ids.astype(np.int64)
+    words = NOTES.words(ids)
+    seen = NOTES.recall(1).read(ids[None])
+    third = words.index("bar:2")  # the third bar begins
+    # Two bars ago a quarter stood here; one bar ago as well.
+    assert words[third + 1] == "len:24"
+    assert NOTES.words(seen.candidates[0, third])[1:3] == ["len:24", "len:24"]
+    # After its length: one bar ago F's bar began with E, two bars ago with C.
+    assert NOTES.words(seen.candidates[0, third + 1])[1:3] == ["pitch:64", "pitch:60"]
+    assert (seen.trust[0, third + 1, 3:] % LEVELS == 0).all()  # no bar 4 or 8 bars ago
+    # At the bar's end the next bar is told with its own number, and at the last the end.
+    assert seen.candidates[0, third + 4, 0] == BAR0 + 1
+    assert words[-2] == "pitch:65"
+    assert seen.candidates[0, -2, 1] == END
+    # The place: steps since the bar line; a length told moves to the other half of the table.
+    assert seen.places[0, third : third + 4, 0].tolist() == [0, 192, 24, 24 + 192]
+    assert seen.places[0, third, 2] - seen.places[0, third + 4, 2] == 0
+
+
+@pytest.mark.parametrize("vocabulary", [NOTES, LettersVocabulary()], ids=lambda v: v.kind)
+def test_reading_in_parts_and_of_some_rows_is_reading(vocabulary):
+    rng = np.random.default_rng(1)
+    ids = rng.integers(0, vocabulary.size, (4, 90))
+    whole = vocabulary.recall(4).read(ids)
+    memory = vocabulary.recall(4)
+    memory.read(ids[:, :50])
+    rest = memory.select([3, 1]).read(ids[[3, 1], 50:])
+    for part, of_rest in zip(whole, rest, strict=True):
+        np.testing.assert_array_equal(part[[3, 1], 50:], of_rest)
+
+
+@pytest.mark.parametrize("vocabulary", [NOTES, LettersVocabulary()], ids=lambda v: v.kind)
+def test_nothing_is_known_of_what_comes(vocabulary):
+    rng = np.random.default_rng(2)
+    ids = rng.integers(0, vocabulary.size, (2, 80))
+    other = ids.copy()
+    other[:, 41:] = rng.integers(0, vocabulary.size, (2, 39))
+    a, b = (vocabulary.recall(2).read(i) for i in (ids, other))
+    for one, two in zip(a, b, strict=True):
+        np.testing.assert_array_equal(one[:, :41], two[:, :41])
+    fields = vocabulary.recall_fields
+    assert a.candidates.shape == (2, 80, fields["recall_channels"])
+    assert a.candidates.min() >= 0 and a.candidates.max() < vocabulary.size
+    assert a.trust.max() < fields["recall_channels"] * fields["recall_levels"]
+    assert a.places.size == 0 or a.places.max() < fields["recall_places"]
