@@ -129,10 +129,13 @@ class RecallEmbedding(nn.Module):
         self.embed_gain.weight = nn.Parameter(ramp[:, None].repeat(1, d))
         nn.init.normal_(self.embed_state.weight, std=0.3 * d**-0.5)
 
-    def forward(self, tokens: Tensor, seen: Recalled) -> Tensor:
-        """(V, D) the tokens' embeddings, and what is recalled, to (B, T, D)."""
+    def forward(self, ids: Tensor, seen: Recalled, tokens: nn.Embedding) -> Tensor:
+        """(B, T) ids and what they recall to (B, T, D), by the tokens' embeddings."""
         candidates, trust, places = seen
-        x = (F.embedding(candidates, tokens) * self.embed_gain(trust)).sum(dim=2)
+        # One look into the table for both: three shares of its gradient, with that of the
+        # output, would be added up in no fixed order.
+        found = tokens(torch.cat([ids[..., None], candidates], dim=2))
+        x = found[:, :, 0] + (found[:, :, 1:] * self.embed_gain(trust)).sum(dim=2)
         rows = torch.cat([trust, places + self.levels], dim=2)
         out: Tensor = x + self.embed_state(rows).sum(dim=2)
         return out
@@ -172,10 +175,12 @@ class TrainingNetwork(nn.Module):
 
     def embedded(self, ids: Tensor, seen: Recalled | None) -> Tensor:
         """(B, T) ids to (B, T, D), before the first layer."""
-        x: Tensor = self.model.embed_tokens(ids)
-        if self.recall is not None:
+        x: Tensor
+        if self.recall is None:
+            x = self.model.embed_tokens(ids)
+        else:
             assert seen is not None
-            x = x + self.recall(self.model.embed_tokens.weight, seen)
+            x = self.recall(ids, seen, self.model.embed_tokens)
         return x
 
     def hidden(
