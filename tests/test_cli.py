@@ -75,7 +75,6 @@ def test_generating_never_imports_torch(run_folder, tmp_path):
 
 
 def test_without_a_model_it_says_how_to_get_one(tmp_path):
-    refused(run("generate", "--out", tmp_path / "x"), "no model given", "tunesmith quickstart")
     refused(run("generate", "--model", tmp_path, "--out", tmp_path / "x"), "no model here")
     assert not (tmp_path / "x").exists()
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tunesmith.api.tracing import model_index
+from tunesmith.api.tracing import BOX, model_index
 from tunesmith.decoding import Generated, Sampling, generate_ids
 from tunesmith.errors import InputError, TunesmithError, UsageError
 from tunesmith.evaluation import ranking
@@ -66,12 +66,16 @@ class Tune:
     receipt: dict[str, Any]
 
 
-def load_model(path: str | Path) -> Model:
+def load_model(path: str | Path | None = None) -> Model:
     """Load a checkpoint folder, or the best checkpoint of a training run.
+
+    Args:
+        path: the folder; None is the model that comes with Tunesmith.
 
     Raises:
         InputError: if there is none, or it is damaged.
     """
+    path = BOX if path is None else path
     checkpoint = load_checkpoint(Path(path))
     try:
         vocabulary = vocabulary_from_dict(checkpoint.vocabulary)

@@ -17,6 +17,8 @@ from tunesmith.melody import Melody
 from tunesmith.model.checkpoint import PROVENANCE, Checkpoint, find_checkpoint, load_checkpoint
 from tunesmith.theory import octave_of, spell
 
+BOX = Path(__file__).parents[1] / "box"
+"""The model that comes with the package."""
 INDEX_VERSION = 1
 
 
@@ -94,17 +96,17 @@ def put_index(corpus: Corpus, run: str | Path) -> None:
 
 
 def open_index(model: str | Path | None, corpus: str | Path | None) -> TuneIndex:
-    """The index of a model or of a corpus, whichever is given.
+    """The index of a model or of a corpus, whichever is given; else of the model in the package.
 
     Raises:
-        UsageError: if not exactly one is given.
+        UsageError: if both are given.
         InputError: if it is missing or damaged.
     """
-    if (model is None) == (corpus is None):
-        raise UsageError("one of --model and --corpus is needed", remedy="say what was trained on")
+    if model is not None and corpus is not None:
+        raise UsageError("both --model and --corpus", remedy="give one of them")
     if corpus is not None:
         return corpus_index(corpus)
-    assert model is not None
+    model = BOX if model is None else model
     index, why = model_index(model, load_checkpoint(Path(model)))
     if index is None:
         raise InputError(why, where=str(model), remedy="give the corpus, with --corpus")

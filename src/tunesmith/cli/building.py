@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tunesmith.cli.common import Force, Track, app, print_rows, progress
-from tunesmith.errors import UsageError
+from tunesmith.cli.common import Force, Model, Track, app, print_rows, progress
 
 if TYPE_CHECKING:
     from tunesmith.api.composing import Tune
@@ -109,10 +108,8 @@ def train(
 
 @app.command()
 def generate(
-    out: Annotated[Path, typer.Option(help="A folder for the melodies.")],
-    model: Annotated[
-        Path | None, typer.Option(help="A run's folder or a checkpoint.", show_default=False)
-    ] = None,
+    out: Annotated[Path, typer.Option(help="A folder for the melodies.")] = Path("tunes"),
+    model: Model = None,
     count: Annotated[int, typer.Option(help="How many melodies.", min=1, max=10_000)] = 1,
     seed: Annotated[int | None, typer.Option(help="Random if not given; printed.", min=0)] = None,
     bars: Annotated[int | None, typer.Option(help="How many bars, exactly.", min=1)] = None,
@@ -156,13 +153,6 @@ def generate(
     if from_receipt:
         tunes = [composing.read_receipt(from_receipt)]
     else:
-        if model is None:
-            raise UsageError(
-                "no model given",
-                where="--model",
-                remedy="train one with `tunesmith quickstart` and give its folder, "
-                "as --model first-tunes/run",
-            )
         with progress("composing") as told:
             tunes = composing.generate(
                 composing.load_model(model), count=count, seed=seed, bars=bars, key=key,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +20,13 @@ app = typer.Typer(
 )
 
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        help="A run's folder or a checkpoint.  [default: the model that comes with Tunesmith]",
+        show_default=False,
+    ),
+]
 Track = Annotated[
     str,
     typer.Option(

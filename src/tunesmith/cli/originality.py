@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tunesmith.cli.common import Track, app, print_rows
+from tunesmith.cli.common import Model, Track, app, print_rows
 
 if TYPE_CHECKING:
     from tunesmith.api.tracing import Traced
@@ -22,9 +22,7 @@ _SHOWN = 5
 @app.command()
 def originality(
     paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files or folders.")],
-    model: Annotated[
-        Path | None, typer.Option(help="A run's folder or a checkpoint.", show_default=False)
-    ] = None,
+    model: Model = None,
     corpus: Annotated[
         Path | None, typer.Option(help="A corpus instead of a model.", show_default=False)
     ] = None,

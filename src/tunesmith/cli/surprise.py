@@ -9,16 +9,13 @@ from typing import Annotated
 
 import typer
 
-from tunesmith.cli.common import Force, Track, app, print_rows
-from tunesmith.errors import UsageError
+from tunesmith.cli.common import Force, Model, Track, app, print_rows
 
 
 @app.command()
 def surprise(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="A file of music.")],
-    model: Annotated[
-        Path | None, typer.Option(help="A run's folder or a checkpoint.", show_default=False)
-    ] = None,
+    model: Model = None,
     out: Annotated[
         Path | None, typer.Option(help="A score with bars (.svg, .png), or data (.json, .csv).")
     ] = None,
@@ -32,13 +29,6 @@ def surprise(
     from tunesmith.api.surprising import surprise as run
     from tunesmith.api.surprising import write_surprise
 
-    if model is None:
-        raise UsageError(
-            "no model given",
-            where="--model",
-            remedy="train one with `tunesmith quickstart` and give its folder, "
-            "as --model first-tunes/run",
-        )
     found = run(path, load_model(model), tune=tune, track=track)
     if out:
         write_surprise(found, out, force=force)

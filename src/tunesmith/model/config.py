@@ -12,7 +12,7 @@ from tunesmith.errors import InputError, UsageError
 # the inner layer is three times as wide as the stream.
 SIZES = {
     "nano": (4, 128, 4),
-    "small": (6, 192, 6),
+    "small": (4, 192, 6),
     "base": (8, 320, 10),
     "large": (12, 448, 14),
 }

@@ -66,7 +66,7 @@ def train(
         force: delete the run in `out`.
         device: 'auto', 'cpu', 'cuda' or 'mps'.
         start_from: begin with these weights instead of random ones.
-        recipe: batch size, learning rates and so on.
+        recipe: batch size, learning rates and so on; by default that of the size.
         provenance: what the data is; kept with the model.
         log: told each record, and {"note": text} now and then.
 
@@ -83,7 +83,7 @@ def train(
     """
     began = time.monotonic()
     log = log or (lambda _: None)
-    recipe = recipe or Recipe()
+    recipe = recipe or Recipe.of_size(config)
     _check(steps, minutes, seed, recipe, vocabulary, config, start_from)
     check_enough(train_data, validation_data)
     place, precision = find_device(device)

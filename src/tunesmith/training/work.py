@@ -53,6 +53,11 @@ class Recipe:
     weight_decay: float = 0.1
     dropout: float = 0.0
 
+    @classmethod
+    def of_size(cls, config: ModelConfig) -> Recipe:
+        """What goes with a shape: wider networks take larger batches."""
+        return cls(batch_tokens=2048 if config.hidden_size < 160 else 4096)
+
 
 @dataclass(frozen=True)
 class Work:
