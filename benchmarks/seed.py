@@ -150,7 +150,8 @@ class SeedRun:
         loss.backward()
         self.optimiser.step()
         self.done += 1
-        return float(loss)
+        nats: float = loss.item()
+        return nats
 
     @torch.no_grad()
     def evaluate(self) -> float:
@@ -276,6 +277,7 @@ def run_ours(args: argparse.Namespace) -> None:
         "characters": charged, "charged": work.validation.charged,
         "train_loss": round(nats / charged, 4), "parameters": parameters,
         "start_s": round(started - began, 2), "evaluation_s": round(ended - trained, 2),
+                "cpu_s": round(time.process_time(), 1),
     }), flush=True)  # fmt: skip
 
 
