@@ -56,7 +56,7 @@ def train_all(out: Path, corpora: Path, only: str | None) -> None:
             continue
         corpus = Corpus.open(corpora / name)
         vocabulary = make_vocabulary("notes", style_names(corpus))
-        config = ModelConfig.from_size("nano", vocabulary.size)
+        config = ModelConfig.from_size("nano", vocabulary.size, **vocabulary.recall_fields)
         heads = width // 32 * 2
         config = dataclasses.replace(
             config, hidden_size=width, intermediate_size=3 * width, num_hidden_layers=layers,

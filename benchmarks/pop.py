@@ -142,7 +142,7 @@ def trained(job: Job, fold: int, minutes: float, seed: int) -> Figures:
     clusters = sorted({t.cluster for t in training})
     random.Random(f"{seed} {fold}").shuffle(clusters)
     watched = set(clusters[: len(clusters) // 10])
-    config = ModelConfig.from_size("nano", job.vocabulary.size)
+    config = ModelConfig.from_size("nano", job.vocabulary.size, **job.vocabulary.recall_fields)
     context = config.max_position_embeddings
 
     def data(tunes: list[Tune]) -> Any:

@@ -36,7 +36,7 @@ from tunesmith.evaluation.two_sample import two_sample
 from tunesmith.keyfinding import with_estimates
 from tunesmith.melody import Melody
 
-CHUNK = 16
+CHUNK = 64
 """Tunes that are made between two writings."""
 
 RIVALS: dict[str, tuple[Kind, int]] = {"markov2": ("ltm", 2), "ppm": ("both", 5)}
