@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tunesmith.training import Recipe, TokenData
 
@@ -47,6 +48,7 @@ from torch.nn import functional as F
 from tunesmith.model.config import ModelConfig
 from tunesmith.tokens.base import Ids
 from tunesmith.tokens.letters import END, LETTERS, REST, LettersVocabulary
+from tunesmith.tokens.recall import LineRecall, Recall, Recalled
 from tunesmith.training.work import Work, find_device
 
 TARGET = 1.1841  # nats a character, the seed's published validation loss
@@ -212,12 +214,57 @@ def run_seed(args: argparse.Namespace) -> None:
 # Tunesmith's training on the same protocol.
 
 
+class Before(Recall):
+    """What the network is told with each character, one of two kinds or both.
+
+    Where `copies`, the recalled copies of `LineRecall`, which looks for equal characters.
+    Besides, the characters before this one, each a row of its own in a table, and the last few
+    together as one row: nothing in that is the same in another key.
+
+    Args:
+        batch: B.
+        copies: whether copies are recalled.
+        before: how many of the characters before.
+        gram: how many of the last characters make one row together; 0 for none.
+    """
+
+    def __init__(self, batch: int, copies: bool, before: int, gram: int) -> None:
+        self._copies = LineRecall(batch) if copies else None
+        self._settings = copies, before, gram
+        self._last = np.full((batch, 1 + max(before, gram)), END)
+        self.channels = LineRecall.channels if copies else 1  # one, of no trust
+        self.places = 14 * before + (14**gram if gram else 0)
+
+    def push(self, ids: NDArray[np.int64]) -> Recalled:
+        """Read the next character of each row, (B,)."""
+        _, before, gram = self._settings
+        self._last = np.concatenate([ids[:, None], self._last[:, :-1]], axis=1)
+        rows = [14 * i + self._last[:, i + 1] for i in range(before)]
+        if gram:
+            rows.append(14 * before + self._last[:, :gram] @ 14 ** np.arange(gram))
+        places = np.stack(rows, axis=1) if rows else np.zeros((len(ids), 0), np.int64)
+        if self._copies:
+            return self._copies.push(ids)._replace(places=places)
+        none = np.zeros((len(ids), 1), np.int64)
+        return Recalled(none, none, places)
+
+    def select(self, rows: Sequence[int]) -> Before:
+        """Not needed in training."""
+        raise NotImplementedError
+
+
 class AsTheyStand(LettersVocabulary):
-    """The seed's letters without drawn transpositions; with or without recalled copies."""
+    """The seed's letters without drawn transpositions, and with what `Before` tells."""
+
+    told: tuple[bool, int, int]
 
     def augment(self, ids: Ids, rng: np.random.Generator) -> Ids:
         """No change."""
         return ids
+
+    def recall(self, batch: int) -> Before:  # type: ignore[override]
+        """What is told of so many rows."""
+        return Before(batch, *self.told)
 
 
 def token_data(rows: Sequence[Ids]) -> TokenData:
@@ -234,6 +281,7 @@ def passes(train: Ids, context: int, count: int = 16) -> list[Ids]:
 def our_work(train: Ids, validation: Ids, o: argparse.Namespace) -> Work:
     """Our training's data and network. The context in training may be longer than 256."""
     vocabulary = AsTheyStand()
+    vocabulary.told = (not o.plain, o.before, o.gram)
     config = ModelConfig(
         vocab_size=vocabulary.size,
         hidden_size=o.width,
@@ -244,7 +292,7 @@ def our_work(train: Ids, validation: Ids, o: argparse.Namespace) -> Work:
         head_dim=o.head,
         max_position_embeddings=max(o.context, CONTEXT),
     )
-    if not o.plain:
+    if not o.plain or o.before or o.gram:
         config = replace(config, **vocabulary.recall_fields)  # type: ignore[arg-type]
     return Work(
         token_data(passes(train, o.context)), token_data(windows(validation, CONTEXT)),
@@ -284,7 +332,7 @@ def run_ours(args: argparse.Namespace) -> None:
 OURS: dict[str, Any] = {
     "steps": 400, "width": 128, "layers": 4, "heads": 4, "shared": 2, "head": 32, "inner": 384,
     "context": 256, "batch": 4096, "matrix_rate": 0.02, "other_rate": 0.01, "decay": 0.1,
-    "dropout": 0.0, "seed": 1,
+    "dropout": 0.0, "seed": 1, "before": 0, "gram": 0,
 }  # fmt: skip
 
 
