@@ -1,7 +1,7 @@
 """Tables C and D: is what a model composes like real tunes, and is it its own?
 
     python benchmarks/realism.py RUN CORPUS --style STYLE [--count 1000] [--side validation]
-        [--out FOLDER] [--seed 1] [--rivals markov2 ppm]
+        [--out FOLDER] [--seed 1] [--rivals markov2 ppm] [--temperature T] [--top-p P]
 
 Samples COUNT unfiltered tunes, the style given, every other attribute unknown and the
 number of bars drawn by the model; and as many from a Markov model of order 2 and one of
@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tunesmith.api.composing import generate, load_model
+from tunesmith.api.composing import TEMPERATURE, TOP_P, generate, load_model
 from tunesmith.corpus import Corpus
 from tunesmith.errors import UsageError
 from tunesmith.evaluation.melody_models import MelodyPPM
@@ -54,6 +54,8 @@ def main() -> None:
     parser.add_argument("--side", default="validation", help="test is for the final figure only")
     parser.add_argument("--out", type=Path, default=Path("realism"))
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--temperature", type=float, default=TEMPERATURE)
+    parser.add_argument("--top-p", type=float, default=TOP_P)
     parser.add_argument("--rivals", nargs="*", choices=RIVALS, default=list(RIVALS))
     args = parser.parse_args()
     model, corpus = load_model(args.run), Corpus.open(args.corpus)
@@ -67,10 +69,14 @@ def main() -> None:
                       "seed": args.seed, "commit": commit()}))  # fmt: skip
 
     def composed(start: int, size: int) -> list[Melody]:
-        tunes = generate(model, count=size, seed=args.seed * 1_000_003 + start, style=args.style)
+        tunes = generate(
+            model, count=size, seed=args.seed * 1_000_003 + start, style=args.style,
+            temperature=args.temperature, top_p=args.top_p,
+        )  # fmt: skip
         return [t.melody for t in tunes]
 
-    path = args.out / f"{args.style}-model-{digest}-{args.seed}.jsonl"
+    how = f"t{args.temperature:g}-p{args.top_p:g}"
+    path = args.out / f"{args.style}-model-{digest}-{how}-{args.seed}.jsonl"
     sets = {"model": sampled(path, args.count, composed)}
     for name in args.rivals:
         path = args.out / f"{args.style}-{name}-{corpus.fingerprint[:12]}-{args.seed}.jsonl"

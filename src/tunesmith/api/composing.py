@@ -29,6 +29,8 @@ from tunesmith.tokens import Vocabulary, make_vocabulary, vocabulary_from_dict
 from tunesmith.tokens.table import FIRST_EVENT
 
 BATCH = 64
+TEMPERATURE, TOP_P = 1.0, 1.0
+"""The defaults of sampling; `benchmarks/LOG.md` says what else was tried."""
 RECEIPT_FORMAT = 1
 _LARGEST_RECEIPT = 4 * 1024 * 1024
 
@@ -104,9 +106,9 @@ def generate(
     meter: str | None = None,
     tempo: float | None = None,
     style: str | None = None,
-    temperature: float = 1.0,
+    temperature: float | None = None,
     top_k: int = 0,
-    top_p: float = 1.0,
+    top_p: float | None = None,
     from_: int | None = None,
     rank: str | None = None,
     min_rules: Mapping[str, float] | None = None,
@@ -128,9 +130,9 @@ def generate(
         meter: as '6/8'; then it never changes.
         tempo: quarter notes a minute, written into the files.
         style: one of the model's styles.
-        temperature: see `Sampling`.
+        temperature: see `Sampling`; None is `TEMPERATURE`.
         top_k: see `Sampling`.
-        top_p: see `Sampling`.
+        top_p: see `Sampling`; None is `TOP_P`.
         from_: compose so many, at least `count`, and keep the `count` best that pass.
         rank: what is best: 'rules' (the default), 'likelihood' or 'both'; see
             `evaluation.ranking.choose_best`. 'likelihood' takes as typical the bits
@@ -156,7 +158,11 @@ def generate(
     seed = secrets.randbits(32) if seed is None else seed
     if seed < 0:
         raise UsageError("a negative seed", remedy="use 0 or more")
-    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
+    sampling = Sampling(
+        temperature=TEMPERATURE if temperature is None else temperature,
+        top_k=top_k,
+        top_p=TOP_P if top_p is None else top_p,
+    )
     asked = _asked(bars=bars, key=key, mode=mode, meter=meter, style=style)
     wishes = {**asked, "meter": parse_meter(meter)} if meter else asked
     grammar = model.vocabulary.grammar(wishes)

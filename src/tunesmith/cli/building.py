@@ -120,9 +120,13 @@ def generate(
         float | None, typer.Option("--tempo", "--bpm", help="Quarter notes a minute.")
     ] = None,
     style: Annotated[str | None, typer.Option(help="One of the model's styles.")] = None,
-    temperature: Annotated[float, typer.Option(help="Below 1 safer, above 1 bolder.")] = 1.0,
+    temperature: Annotated[
+        float | None, typer.Option(help="Below 1 safer, above 1 bolder.", show_default=False)
+    ] = None,
     top_k: Annotated[int, typer.Option(help="Keep the k likeliest; 0 = all.", min=0)] = 0,
-    top_p: Annotated[float, typer.Option(help="Keep this much probability; 1 = all.")] = 1.0,
+    top_p: Annotated[
+        float | None, typer.Option(help="Keep this much probability; 1 = all.", show_default=False)
+    ] = None,
     from_: Annotated[
         int | None, typer.Option("--from", help="Make so many and keep the best.", min=1)
     ] = None,

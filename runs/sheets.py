@@ -1,0 +1,30 @@
+"""Draw tunes of the model in the package: eight a style and eight with no wish, for docs/model.md.
+
+python runs/sheets.py [FOLDER] [SEED]
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tunesmith.api.composing import generate, load_model
+from tunesmith.render.svg import to_png
+
+
+def main(folder: Path, seed: int) -> None:
+    model = load_model()
+    folder.mkdir(parents=True, exist_ok=True)
+    for style in (*model.vocabulary.styles, None):
+        tunes = generate(model, count=8, seed=seed, style=style)
+        (folder / f"{style or 'any'}.png").write_bytes(to_png([t.melody for t in tunes], 1.0))
+        for tune in tunes:
+            m, r = tune.melody, tune.receipt
+            print(
+                f"{style or 'any'} {m.title}: {m.key}, {m.meters[0]}, {len(m.bars)} bars, "
+                f"{r['bits_per_note']} bits a note, copied {r['originality']['longest_run']}"
+            )
+
+
+if __name__ == "__main__":
+    main(Path((sys.argv[1:] or ["docs/sheets"])[0]), int((sys.argv[2:] or ["1"])[0]))
