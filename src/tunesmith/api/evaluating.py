@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -62,7 +62,7 @@ class Evaluation:
         tunes, notes: that were scored.
         left_out: tunes that were not, and notes that were moved, by reason.
         rows: the model, unconditional; the model, told the attributes; each baseline.
-        sources: the model's row on each source, where there are several.
+        sources: the same of each source, where there are several; named "source: row".
         positions: the model's row on each part of the tunes; the header and the end,
             which belong to no note, are lines of their own, a tune and not a note.
         loss: nats a token. Its exponential is the perplexity.
@@ -158,7 +158,7 @@ def evaluate(
         notes=own.notes,
         left_out=held.left_out,
         rows=rows,
-        sources=_by_source(scores, held),
+        sources=_by_source(scores, theirs, held),
         positions=_by_position(scores, held.melodies),
         around={
             "header": _mean([s.header for s in scores]),
@@ -278,15 +278,18 @@ def _row(
     )
 
 
-def _by_source(scores: Sequence[TuneScore], held: Held) -> list[Row]:
-    totals = [s.total for s in scores]
+def _by_source(
+    scores: Sequence[TuneScore], theirs: Mapping[str, Sequence[Bits]], held: Held
+) -> list[Row]:
     names = list(dict.fromkeys(held.sources))
     if len(names) < 2:
         return []
-    return [
-        _row(name, totals, held, among=[i for i, s in enumerate(held.sources) if s == name])
-        for name in names
-    ]
+    rows = []
+    for name in names:
+        among = [i for i, s in enumerate(held.sources) if s == name]
+        rows.append(_row(f"{name}: model", [s.total for s in scores], held, among=among))
+        rows += [_row(f"{name}: {row}", bits, held, scores, among) for row, bits in theirs.items()]
+    return rows
 
 
 def _by_position(scores: Sequence[TuneScore], melodies: Sequence[Melody]) -> list[Row]:

@@ -56,7 +56,7 @@ def _print(found: Evaluation) -> None:
         f"(compares only within the vocabulary '{found.about['vocabulary']}')"
     )
     if found.sources:
-        print("\nThe model by source")
+        print("\nBy source")
         _table(found.sources, "source")
     print("\nThe model by place in the tune; header and end, which belong to no note, are apart:")
     for name, bits in found.around.items():

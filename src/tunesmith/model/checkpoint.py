@@ -130,7 +130,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     for name, w in weights.items():
         if w.dtype.kind != "f":
             raise _damaged(folder / WEIGHTS, f"{name} is of type {w.dtype}")
-        if not (np.abs(w) <= _LARGEST_WEIGHT).all():  # so that no number is more than finite
+        if not (
+            np.abs(w, dtype=np.float32) <= _LARGEST_WEIGHT
+        ).all():  # so that no number is more than finite
             raise _damaged(folder / WEIGHTS, f"{name} is not finite, or over {_LARGEST_WEIGHT:g}")
     return Checkpoint(
         weights={n: w.astype(np.float32) for n, w in weights.items()},

@@ -1,0 +1,73 @@
+"""The model that comes with the package: small enough, honest about itself, ready at once."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tunesmith.api.composing import generate, load_model, read_receipt
+from tunesmith.api.tracing import BOX, open_index
+from tunesmith.evaluation.originality import judge
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model()
+
+
+@pytest.fixture(scope="module")
+def tunes(model):
+    return generate(model, count=6, seed=3, bars=8, key="D", mode="dorian", meter="4/4")
+
+
+def test_it_is_small_and_says_where_it_comes_from():
+    sizes = {f.name: f.stat().st_size for f in BOX.iterdir()}
+    assert sizes.pop("originality.index") <= 10e6
+    assert sum(sizes.values()) <= 12e6
+    said = json.loads((BOX / "provenance.json").read_text("utf-8"))
+    assert [s["name"] for s in said["sources"]] == ["folk", "openewld", "lieder"]
+    assert all(s["files_sha256"] and "not stated" not in s["licence"] for s in said["sources"])
+    assert said["licence"].startswith("MIT")
+    assert said["training"]["recipe"] and said["training"]["steps"]
+    assert set(said["test"]) == {"folk", "lieder", "openewld"}
+    assert "/" not in "".join(s["name"] for s in said["sources"])
+
+
+def test_it_knows_its_styles(model):
+    assert model.vocabulary.styles == ("folk", "openewld", "lieder")
+    for style in model.vocabulary.styles:
+        (tune,) = generate(model, seed=1, bars=4, style=style)
+        assert all(c["met"] for c in tune.receipt["constraints"] if c["kind"] == "hard")
+
+
+def test_what_is_asked_is_kept_and_every_tune_has_its_receipt(tunes):
+    for tune in tunes:
+        assert len([b for b in tune.melody.bars if not b.is_pickup]) == 8
+        assert str(tune.melody.key) == "D dorian"
+        found = tune.receipt["originality"]
+        assert found["longest_run"] >= 0 and tune.receipt["model_licence"].startswith("MIT")
+    assert len({tuple(t.melody.pitches) for t in tunes}) == len(tunes)
+
+
+def test_a_receipt_makes_its_files_again_without_any_model(tunes, tmp_path):
+    path = tmp_path / "tune.json"
+    path.write_text(json.dumps(tunes[0].receipt))
+    assert read_receipt(path).melody.notes == tunes[0].melody.notes
+
+
+def test_its_index_holds_its_training_tunes(model):
+    index = open_index(None, None)
+    assert index.header["corpus_fingerprint"] == model.checkpoint.provenance["corpus_fingerprint"]
+    assert judge(index, index.melody(0)).longest_run.notes > 10
+
+
+def test_from_the_command_line_without_a_model(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "tunesmith", "generate", "--bars", "4", "--seed", "5"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120,
+        env=os.environ | {"COLUMNS": "200"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "tunes").is_dir()
