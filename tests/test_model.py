@@ -52,7 +52,7 @@ def recalled(ids):
 
 @pytest.mark.parametrize(
     "size, low, high",
-    [("nano", 0.5, 0.95), ("small", 2, 4.5), ("base", 8, 14), ("large", 24, 40)],
+    [("nano", 0.5, 0.95), ("small", 1.5, 4.5), ("base", 8, 14), ("large", 24, 40)],
 )
 def test_sizes(size, low, high):
     shapes = ModelConfig.from_size(size, 373).shapes()
