@@ -325,14 +325,14 @@ def run_ours(args: argparse.Namespace) -> None:
         "characters": charged, "charged": work.validation.charged,
         "train_loss": round(nats / charged, 4), "parameters": parameters,
         "start_s": round(started - began, 2), "evaluation_s": round(ended - trained, 2),
-                "cpu_s": round(time.process_time(), 1),
+        "cpu_s": round(time.process_time(), 1),
     }), flush=True)  # fmt: skip
 
 
 OURS: dict[str, Any] = {
-    "steps": 400, "width": 128, "layers": 4, "heads": 4, "shared": 2, "head": 32, "inner": 384,
-    "context": 256, "batch": 4096, "matrix_rate": 0.02, "other_rate": 0.01, "decay": 0.1,
-    "dropout": 0.0, "seed": 1, "before": 0, "gram": 0,
+    "steps": 190, "width": 128, "layers": 1, "heads": 4, "shared": 2, "head": 32, "inner": 384,
+    "context": 256, "batch": 1024, "matrix_rate": 0.02, "other_rate": 0.01, "decay": 0.1,
+    "dropout": 0.0, "seed": 1, "before": 3, "gram": 2,
 }  # fmt: skip
 
 
@@ -417,8 +417,12 @@ def run_compare(args: argparse.Namespace) -> None:
         "ours, plain": (["ours", *_words(PLAIN), "--plain"], False),
     }
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in jobs}
-    for _ in range(args.repeats):
+    for repeat in range(args.repeats):
         for name, (words, spin) in jobs.items():
+            if words[0] == "ours":
+                words = [*words, "--seed", str(repeat + 1)]
+            elif words[0] == "pace":
+                words = [*words, "--count", str(args.count)]
             answer = _apart(args.data, *words, spin=spin) | {"load": os.getloadavg()[0]}
             found[name].append(answer)
             print(json.dumps({"what": name} | answer), flush=True)
@@ -454,10 +458,12 @@ def _words(settings: dict[str, Any]) -> list[str]:
 
 SEED_SHAPE = {
     "width": WIDTH, "layers": LAYERS, "heads": HEADS, "shared": 1, "head": WIDTH // HEADS,
-    "inner": 512, "batch": BATCH * CONTEXT,
+    "inner": 512, "batch": BATCH * CONTEXT, "before": 0, "gram": 0,
 }  # fmt: skip
 """As many weights in the layers as the seed's: 3 x 512 in the gated layer for 2 x 768."""
-PLAIN: dict[str, Any] = {"steps": 600}
+PLAIN: dict[str, Any] = {
+    "steps": 700, "heads": 8, "shared": 1, "inner": 512, "before": 8, "gram": 0,
+}  # fmt: skip
 """Where the settings without recalled copies differ from `OURS`."""
 
 
@@ -478,6 +484,7 @@ def main() -> None:
     verb.set_defaults(run=run_ours)
     verb = verbs.add_parser("compare")
     verb.add_argument("--repeats", type=int, default=3)
+    verb.add_argument("--count", type=int, default=20)
     verb.set_defaults(run=run_compare)
     verb = verbs.add_parser("pace")
     verb.add_argument("whose", choices=("seed", "ours"))
