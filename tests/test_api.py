@@ -166,6 +166,23 @@ def test_resuming_takes_what_was_recorded(letters_run):
         train(corpus, run, minutes=1, steps=1)
 
 
+def test_fine_tuning_takes_over_weights_styles_and_training_tunes(corpus_folder, tmp_path):
+    pytest.importorskip("torch")
+    before = load_model()
+    train(corpus_folder, tmp_path / "run", steps=1, start_from="default")
+    model = load_model(tmp_path / "run")
+    assert model.vocabulary.styles == (*before.vocabulary.styles, "examples")
+    assert model.checkpoint.config == before.checkpoint.config
+    said = model.checkpoint.provenance["started_from"]
+    assert [s["name"] for s in said["sources"]] == ["folk", "openewld", "lieder"]
+    assert len(model.index) == len(before.index) + Corpus.open(corpus_folder).count("train")
+    name = model.index.header["tunes"][0]
+    assert name == before.index.header["tunes"][0]
+    assert model.index.melody(5).notes == before.index.melody(5).notes
+    with pytest.raises(UsageError, match="size of its own"):
+        train(corpus_folder, tmp_path / "x", steps=1, start_from="default", size="nano")
+
+
 def test_a_corpus_too_small_to_train(tmp_path):
     pytest.importorskip("torch")
     (tmp_path / "one.abc").write_text("X:1\nT:One\nM:4/4\nL:1/4\nK:C\nCDEF|\n")

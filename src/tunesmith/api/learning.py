@@ -9,11 +9,12 @@ from typing import Any
 
 from tunesmith import __version__
 from tunesmith.api.preparing import style_names, tokenised
-from tunesmith.api.tracing import put_index
+from tunesmith.api.tracing import BOX, put_index
 from tunesmith.corpus import Corpus
 from tunesmith.errors import InputError, MissingExtraError, UsageError
+from tunesmith.model.checkpoint import load_checkpoint
 from tunesmith.model.config import ModelConfig
-from tunesmith.tokens import make_vocabulary
+from tunesmith.tokens import make_vocabulary, vocabulary_from_dict
 
 NON_COMMERCIAL = "non-commercial"
 
@@ -28,6 +29,7 @@ def train(
     steps: int | None = None,
     seed: int | None = None,
     resume: bool = False,
+    start_from: str | Path | None = None,
     device: str = "auto",
     force: bool = False,
     log: Callable[[dict[str, Any]], None] | None = None,
@@ -43,6 +45,9 @@ def train(
         steps: the number of steps instead.
         seed: of weights, batches and augmentation; 1 by default.
         resume: go on with the run in `out`; what is not given is as recorded there.
+        start_from: fine-tune this model instead of random weights: a folder, or 'default' for
+            the model that comes with Tunesmith. Its tokens and size are taken over, and its
+            styles, to which the corpus's are added.
         device: 'auto', 'cpu', 'cuda' or 'mps'.
         force: replace a run that is in `out`.
         log: told each record of `metrics.jsonl`, and notes as {'note': text}.
@@ -73,17 +78,33 @@ def train(
         ) from e
 
     begun = _begun(Path(out)) if resume else {}
-    kind = tokens or begun.get("vocabulary", {}).get("kind", "notes")
     opened = Corpus.open(corpus)
-    vocabulary = make_vocabulary(kind, style_names(opened))
-    if size is None and begun:
+    base, start = None, None
+    if start_from is not None:
+        start = BOX if start_from == "default" else Path(start_from)
+        base = load_checkpoint(start)
+        known = vocabulary_from_dict(base.vocabulary)
+        if tokens not in (None, known.kind) or size is not None:
+            raise UsageError(
+                f"the model to start from has tokens and a size of its own ({known.kind})",
+                where=str(start_from),
+                remedy="leave out --tokens and --size",
+            )
+        styles = tuple(dict.fromkeys((*known.styles, *style_names(opened))))
+        vocabulary = make_vocabulary(known.kind, styles)
+    else:
+        kind = tokens or begun.get("vocabulary", {}).get("kind", "notes")
+        vocabulary = make_vocabulary(kind, style_names(opened))
+    if base:
+        config = base.config
+    elif size is None and begun:
         config = ModelConfig.from_dict(begun["model"])
     else:
         config = ModelConfig.from_size(size or "nano", vocabulary.size, **vocabulary.recall_fields)
     context = config.max_position_embeddings
     sides = {s: tokenised(opened, vocabulary, s, context) for s in ("train", "validation")}
     data = {s: training.TokenData(t.ids, t.offsets) for s, t in sides.items()}
-    provenance = {
+    provenance: dict[str, Any] = {
         "made_by": f"tunesmith {__version__}",
         "licence": _licence(opened),
         "corpus_fingerprint": opened.fingerprint,
@@ -94,6 +115,11 @@ def train(
         ],
         "tokens": {side: t.counts for side, t in sides.items()},
     }
+    if base:
+        kept = ("made_by", "licence", "sources", "scores")
+        provenance["started_from"] = {k: base.provenance.get(k) for k in kept}
+        if NON_COMMERCIAL in str(base.provenance.get("licence")).lower():
+            provenance["licence"] = base.provenance["licence"]
     last = training.train(
         data["train"],
         data["validation"],
@@ -106,10 +132,11 @@ def train(
         resume=resume,
         device=device,
         force=force,
+        start_from=base,
         provenance=provenance,
         log=log,
     )
-    put_index(opened, out)
+    put_index(opened, out, start)
     return last
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def tokenised(corpus: Corpus, vocabulary: Vocabulary, side: str, context: int) -
 
     Args:
         corpus: the corpus.
-        vocabulary: its styles should be those of `style_names`.
+        vocabulary: its styles should have those of `style_names` among them.
         side: 'train', 'validation' or 'test'.
         context: most ids of a tune.
 
@@ -120,6 +121,8 @@ def tokenised(corpus: Corpus, vocabulary: Vocabulary, side: str, context: int) -
         OutputError: if the corpus's folder cannot be written.
     """
     stem = f"{vocabulary.kind}{TABLE_VERSION}-{side}-{context}"
+    if vocabulary.styles not in ((), style_names(corpus)):  # another model's, to go on with
+        stem += "-" + hashlib.sha256("\0".join(vocabulary.styles).encode()).hexdigest()[:8]
     ids_path = corpus.cache_path(f"{stem}.npy")
     offsets_path = corpus.cache_path(f"{stem}-offsets.npy")
     counts_path = corpus.cache_path(f"{stem}.json")

@@ -86,13 +86,29 @@ def corpus_index(corpus: str | Path | Corpus) -> TuneIndex:
     return TuneIndex.open(path)
 
 
-def put_index(corpus: Corpus, run: str | Path) -> None:
+def put_index(corpus: Corpus, run: str | Path, base: str | Path | None = None) -> None:
     """Put the index of a corpus into the checkpoint that `load_model` finds for a run.
+
+    Args:
+        corpus: what the run was trained on.
+        run: its folder.
+        base: the model it started from, whose training tunes are put in as well; if it has no
+            index, neither will this one.
 
     Raises:
         OutputError: if it cannot be written.
+        InputError: if the index of the base is damaged.
     """
-    corpus_index(corpus).save(find_checkpoint(Path(run)) / FILE)
+    before = None
+    if base is not None:
+        before, _ = model_index(base, load_checkpoint(Path(base)))
+        if before is None:  # half an index would call copies original
+            return
+    if before and before.header["corpus_fingerprint"] != corpus.fingerprint:
+        index = index_corpus(corpus, before)
+    else:
+        index = corpus_index(corpus)
+    index.save(find_checkpoint(Path(run)) / FILE)
 
 
 def open_index(model: str | Path | None, corpus: str | Path | None) -> TuneIndex:

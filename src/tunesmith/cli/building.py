@@ -90,6 +90,10 @@ def train(
         int | None, typer.Option(help="Of weights and batches.  [default: 1]", min=0)
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run.")] = False,
+    start_from: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Fine-tune a model; 'default' is Tunesmith's own."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     force: Force = False,
 ) -> None:
@@ -98,10 +102,11 @@ def train(
 
     last = run(
         corpus, out, tokens=tokens, size=size, minutes=minutes, steps=steps, seed=seed,
-        resume=resume, device=device, force=force, log=_print_step,
+        resume=resume, start_from=start_from, device=device, force=force, log=_print_step,
     )  # fmt: skip
     if last.get("stopped"):
-        print(f"Stopped. Go on with: tunesmith train {corpus} --out {out} --resume")
+        again = f" --start-from {start_from}" if start_from else ""
+        print(f"Stopped. Go on with: tunesmith train {corpus} --out {out} --resume{again}")
         raise typer.Exit(130)
     print(f"The model is in {out}. Compose with: tunesmith generate --model {out} --out tunes")
 

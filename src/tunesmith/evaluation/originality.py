@@ -200,21 +200,32 @@ def human_figures(index: TuneIndex, melodies: Sequence[Melody]) -> dict[str, Any
     }
 
 
-def index_corpus(corpus: Corpus) -> TuneIndex:
+def index_corpus(corpus: Corpus, before: TuneIndex | None = None) -> TuneIndex:
     """An index of a corpus's training side, with the figures of its validation side.
 
     Of more than 500 validation tunes, 500 at even distances are judged.
+
+    Args:
+        corpus: the corpus.
+        before: what a model that goes on learning from the corpus has learnt from already; its
+            tunes are taken over.
 
     Raises:
         InputError: if the corpus is damaged, or has no training tune.
     """
     sources = corpus.manifest["sources"]
-    about = {
+    about: dict[str, Any] = {
         "corpus_fingerprint": corpus.fingerprint,
         "licences": {s["name"]: s["licence"] for s in sources},
         "descriptions": {s["name"]: s["description"] for s in sources},
     }
-    index = TuneIndex.build(((t.id, t.source, t.melody) for t in corpus.tunes("train")), about)
+    tunes = [(t.id, t.source, t.melody) for t in corpus.tunes("train")]
+    if before:
+        for kind in ("licences", "descriptions"):
+            about[kind] = {**before.header[kind], **about[kind]}
+        names = [(entry[0], entry[1]) for entry in before.header["tunes"]]
+        tunes = [(*name, before.melody(i)) for i, name in enumerate(names)] + tunes
+    index = TuneIndex.build(tunes, about)
     step = max(1, -(-corpus.count("validation") // MOST_HELD_OUT))
     held_out = [m for i, m in enumerate(corpus.melodies("validation")) if i % step == 0]
     index.header["human"] = human_figures(index, held_out) | {"side": "validation"}
