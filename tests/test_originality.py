@@ -261,5 +261,5 @@ def test_command(corpus_folder, tmp_path, capsys):
     with pytest.raises(UsageError):
         from tunesmith.api.tracing import open_index
 
-        open_index(None, None)
+        open_index("model", "corpus")
     assert list(Path(corpus_folder).glob("cache-*originality*"))
