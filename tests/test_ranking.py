@@ -24,6 +24,11 @@ def test_ranks(rank, kept):
     assert choose_best(FOUR, 4, rank=rank, typical_bits=2.6).kept == kept
 
 
+def test_a_tune_of_hardly_any_notes_comes_last():
+    empty = Candidate({"combined": 1.0}, 2.6, sparse=True)
+    assert choose_best([empty, *FOUR], 5).kept == (1, 3, 4, 2, 0)
+
+
 def test_limits_refuse_and_are_counted():
     choice = choose_best(FOUR, 2, limits={"in_scale": 0.9}, most_copied=9)
     assert choice.kept == (3, 1) and choice.passed == 2

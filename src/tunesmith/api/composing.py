@@ -200,6 +200,7 @@ def _best(
             tune.receipt["rules"],
             tune.receipt["bits_per_note"],
             (tune.receipt.get("originality") or {}).get("longest_run"),
+            sparse=len(tune.melody.notes) < len(tune.melody.bars),
         )
         for tune in tunes
     ]

@@ -25,11 +25,13 @@ class Candidate:
         rules: score of each rule that applies, None for others, and `COMBINED`.
         bits_per_note: its bits per note by the model alone.
         longest_run: notes of the longest run shared with a training tune, or None.
+        sparse: whether it has fewer notes than bars: few rules then apply, so it comes last.
     """
 
     rules: Mapping[str, float | None]
     bits_per_note: float
     longest_run: int | None = None
+    sparse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ def choose_best(
     By 'rules' the largest combined score is best. By 'likelihood' it is the smallest
     |bits per note - typical bits|: a tune far below what real tunes cost is dull
     repetition, one far above it is noise. By 'both' it is the smallest mean of the two
-    places. Ties keep the order of the candidates. A rule that does not apply to a tune
+    places. Ties keep the order of the candidates; those with fewer notes than bars come
+    after all others. A rule that does not apply to a tune
     refuses nothing.
 
     Args:
@@ -131,7 +134,7 @@ def choose_best(
             remedy=f"loosen {most}, or make more with --from",
         )
     places = _places(candidates, passed, rank, typical_bits)
-    kept = sorted(passed, key=lambda i: (places[i], i))[:count]
+    kept = sorted(passed, key=lambda i: (candidates[i].sparse, places[i], i))[:count]
     return Choice(tuple(kept), dict(refused), len(passed))
 
 
