@@ -18,6 +18,14 @@ SCALES: dict[str, tuple[int, ...]] = {
 """Semitones of each mode above its tonic."""
 
 
+def scale_of(mode: str) -> frozenset[int]:
+    """The semitones above the tonic that a melody in a mode may use.
+
+    Minor has its raised sixth and seventh degrees too, as in the melodic and harmonic minor.
+    """
+    return frozenset(SCALES[mode]) | (frozenset((9, 11)) if mode == "minor" else frozenset())
+
+
 def spell(pitch: int, key: Key | None) -> str:
     """The usual name of a pitch in a key: 'F#' in G major, 'Bb' in D minor.
 

@@ -24,7 +24,7 @@ from tunesmith.keyfinding import with_estimates
 from tunesmith.melody import MODES, Key, Melody, Meter, pitch_class
 from tunesmith.model.checkpoint import Checkpoint, load_checkpoint
 from tunesmith.model.inference import Network
-from tunesmith.theory import SCALES
+from tunesmith.theory import scale_of
 from tunesmith.tokens import Vocabulary, make_vocabulary, vocabulary_from_dict
 from tunesmith.tokens.table import FIRST_EVENT
 
@@ -117,8 +117,9 @@ def generate(
 ) -> list[Tune]:
     """Compose melodies.
 
-    What is not asked for the model chooses. Bars and metre hold exactly; key,
-    mode and style are what the model was conditioned on.
+    What is not asked for the model chooses. Bars and metre hold exactly, and with a mode
+    every note is in its scale (minor with its raised sixth and seventh too); a key without a
+    mode and a style are what the model was conditioned on.
 
     Args:
         model: from `load_model`.
@@ -327,12 +328,13 @@ def _constraints(
         meters = sorted({str(b.meter) for b in counted})
         found.append(_hard("meter", asked["meter"], ", ".join(meters)))
     if melody.key and ("key" in asked or "mode" in asked):
-        scale = {(melody.key.pitch_class + s) % 12 for s in SCALES[melody.key.mode]}
+        scale = {(melody.key.pitch_class + s) % 12 for s in scale_of(melody.key.mode)}
         inside = sum(p % 12 in scale for p in melody.pitches) / len(melody.notes)
-        found.append(
-            {"name": "key", "kind": "soft", "wanted": str(melody.key),
-             "notes_in_scale": round(inside, 4)}
-        )  # fmt: skip
+        entry = {"name": "key", "kind": "soft", "wanted": str(melody.key),
+                 "notes_in_scale": round(inside, 4)}  # fmt: skip
+        if "mode" in asked:
+            entry |= {"kind": "hard", "met": inside == 1 and melody.key.mode == asked["mode"]}
+        found.append(entry)
     if "style" in asked:
         said = vocabulary.words(made.ids[1:2])[0]
         found.append(_hard("style", f"style:{vocabulary.styles.index(asked['style'])}", said))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tunesmith.errors import InputError, UsageError
 from tunesmith.melody import MODES, Key, Meter, pitch_class
+from tunesmith.theory import scale_of
 from tunesmith.tokens.base import Grammar, State
 from tunesmith.tokens.table import (
     BAR0,
@@ -120,11 +121,11 @@ class NotesGrammar(Grammar):
 
     Args:
         styles: the names of the style tokens in use.
-        wishes: of `style` (a name), `mode`, `key` (a tonic), `density` (a class),
-            `low`, `high` (MIDI numbers), `meter` (a `Meter`; then it never
-            changes), `bars` (counted without the pickup, exact), `pickup`
-            (whether there is one), and `unknown` (True: every attribute that is
-            not wished for stays unknown).
+        wishes: of `style` (a name), `mode` (then the key is named and every pitch in the
+            scale), `key` (a tonic), `density` (a class), `low`, `high` (MIDI numbers),
+            `meter` (a `Meter`; then it never changes), `bars` (counted without the
+            pickup, exact), `pickup` (whether there is one), and `unknown` (True: every
+            attribute that is not wished for stays unknown).
 
     Raises:
         UsageError: for a wish that no token can say.
@@ -141,6 +142,8 @@ class NotesGrammar(Grammar):
         self.forced = {role: _token(role, value, styles) for role, value in given.items()}
         if {"low", "high"} <= self.forced.keys() and self.forced["low"] > self.forced["high"]:
             raise UsageError("the lowest pitch is above the highest")
+        mode = given.get("mode")
+        self.scale = frozenset(range(12)) if mode is None else scale_of(mode)
         self.styles = len(styles)
         # States repeat a great deal, within a tune and over a batch.
         self.allowed = lru_cache(maxsize=20_000)(self._allowed)  # type: ignore[method-assign]
@@ -236,11 +239,15 @@ class NotesGrammar(Grammar):
         if not self.generating or state.mode == UNKNOWN:
             return list(tokens)
         mode = MODES[state.mode - MODE0]
-        return [
+        named = [
             t
             for t in tokens
-            if t == UNKNOWN or abs(Key.from_pitch_class(t - KEY0, mode).sharps) <= MOST_ACCIDENTALS
+            if t != UNKNOWN and abs(Key.from_pitch_class(t - KEY0, mode).sharps) <= MOST_ACCIDENTALS
         ]
+        return named if "mode" in self.forced else [UNKNOWN, *named]
+
+    def _pitch(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
+        return [t for t in tokens if (t - PITCH0) % 12 in self.scale]  # as if in C
 
     def _low(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
         if "high" not in self.forced:
