@@ -7,9 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tunesmith.decoding.sampling import Sampling, choose, log_softmax
+from tunesmith.decoding.constraints import Steered
+from tunesmith.decoding.sampling import (
+    Floats,
+    Sampling,
+    choose,
+    choose_among,
+    log_softmax,
+    truncated,
+)
 from tunesmith.model.inference import Cache, Network
-from tunesmith.tokens import Grammar
+from tunesmith.tokens import Grammar, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +29,13 @@ class Generated:
         log_probabilities: of each id after the first, in nats, by the model
             alone: before grammar, temperature and the rest.
         free: of each id after the first, whether the grammar left a choice.
+        struck: ids that were drawn and struck out, since nothing could have come of them.
     """
 
     ids: tuple[int, ...]
     log_probabilities: tuple[float, ...]
     free: tuple[bool, ...]
+    struck: int = 0
 
 
 def generate_ids(
@@ -43,6 +53,9 @@ def generate_ids(
     context goes on with its first `keep_first` ids (the attributes) and the
     latest half of the context before it.
 
+    Under a `Steered` grammar an id after which no tune can be completed is struck out and the
+    draw repeated: what remains is the model's distribution over the ids that can.
+
     Args:
         network: the model.
         grammars: what each tune must keep.
@@ -55,6 +68,7 @@ def generate_ids(
     ids: list[list[int]] = [[] for _ in grammars]
     logs: list[list[float]] = [[] for _ in grammars]
     free: list[list[bool]] = [[] for _ in grammars]
+    struck = [0] * len(grammars)
     for row, grammar in enumerate(grammars):  # `bos` is given, not sampled
         first = int(grammar.allowed(states[row]).argmax())
         ids[row].append(first)
@@ -73,11 +87,17 @@ def generate_ids(
         running = []
         for place, row in enumerate(rows):
             token = int(tokens[place])
+            grammar = grammars[row]
+            if isinstance(grammar, Steered) and not grammar.viable(states[row], token):
+                token, tries = _redraw(
+                    grammar, states[row], token, logits[place], how, generators[row]
+                )
+                struck[row] += tries
             ids[row].append(token)
             logs[row].append(float(log_probabilities[place, token]))
             free[row].append(int(allowed[place].sum()) > 1)
-            states[row] = grammars[row].advance(states[row], token)
-            if not grammars[row].ended(states[row]):
+            states[row] = grammar.advance(states[row], token)
+            if not grammar.ended(states[row]):
                 running.append(place)
         if len(running) < len(rows):
             rows = [rows[place] for place in running]
@@ -85,8 +105,37 @@ def generate_ids(
         if progress:
             progress(len(grammars) - len(rows), len(grammars))
     return [
-        Generated(tuple(i), tuple(p), tuple(f)) for i, p, f in zip(ids, logs, free, strict=True)
+        Generated(tuple(i), tuple(p), tuple(f), s)
+        for i, p, f, s in zip(ids, logs, free, struck, strict=True)
     ]
+
+
+def _redraw(
+    grammar: Steered,
+    state: State,
+    token: int,
+    logits: Floats,
+    how: Sampling,
+    generator: np.random.Generator,
+) -> tuple[int, int]:
+    """Another id where the drawn one leads nowhere; and how many were struck out.
+
+    Ids are struck out of what top-k and top-p keep of the allowed ones; only where all
+    of that leads nowhere, the rest is looked at in the same way.
+    """
+    allowed = grammar.allowed(state).copy()
+    weights = truncated(logits, allowed, how)
+    tries = 0
+    while True:
+        tries += 1
+        allowed[token] = False
+        weights[token] = 0
+        if not weights.any():
+            assert allowed.any(), "a dead end, where a witness was"
+            weights = truncated(logits, allowed, how)
+        token = choose_among(weights, generator.random())
+        if grammar.viable(state, token):
+            return token, tries
 
 
 def _slide(network: Network, ids: list[list[int]], keep_first: int, context: int) -> Cache:

@@ -94,3 +94,21 @@ def choose(
     drawn = (cumulative <= uniforms[:, None] * total).sum(axis=-1)
     tokens: NDArray[np.int64] = np.minimum(drawn, (cumulative >= total).argmax(axis=-1))
     return tokens
+
+
+def truncated(logits: Floats, allowed: NDArray[np.bool_], how: Sampling) -> NDArray[np.float64]:
+    """(V,) logits of one row to (V,) weights from which `choose` would draw; 0 elsewhere."""
+    masked = np.where(allowed, logits, -np.inf).astype(np.float64)
+    if how.temperature == 0:
+        return np.where(masked == masked.max(), 1.0, 0.0)
+    kept = keep_top_p(keep_top_k(masked[None] / how.temperature, how.top_k), how.top_p)[0]
+    weights: NDArray[np.float64] = np.exp(kept - kept.max())
+    return weights
+
+
+def choose_among(weights: NDArray[np.float64], uniform: float) -> int:
+    """An index drawn in proportion to (V,) weights, of which at least one is above 0."""
+    cumulative = np.cumsum(weights)
+    total = cumulative[-1]
+    drawn = int(np.searchsorted(cumulative, uniform * total, side="right"))
+    return min(drawn, int((cumulative >= total).argmax()))

@@ -1,0 +1,174 @@
+"""What constraints see: events in their places, and the shape of a constraint.
+
+Times are in steps of the token grid, 24 a quarter; pitches are MIDI numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, ClassVar, NamedTuple
+
+from tunesmith.tokens.table import METER_STEPS, METERS
+
+NOTE, REST, TIE, BAR, HEAD = "note", "rest", "tie", "bar", "head"
+SOUNDS = frozenset({NOTE, REST, TIE})
+EVERYTHING = frozenset({NOTE, REST, TIE, BAR, HEAD})
+COMPASS = range(27, 104)
+"""The pitches that the tokens can say in every key."""
+MOST_UNASKED_BARS = 64
+UNKNOWN_ROOM = 10**6
+
+
+class Event(NamedTuple):
+    """Something that happens in a melody.
+
+    Attributes:
+        kind: 'note', 'rest', 'tie' (the note before sounds on), 'bar' (a bar begins; the
+            pickup is none) or 'head' (the tune's key is told, before its first event).
+            A note or rest may come in several pieces: a note and its ties, rest after rest.
+        length: steps; of a 'bar' its whole length; of a 'head' the mode's place in `MODES`, or -1.
+        pitch: of a note; of a 'head' the tonic's pitch class, or -1; else -1. Constraints of
+            the kind 'time' see -1 for every note.
+        bar: 0 for the first full bar; -1 in the pickup.
+        at: steps from the start of the bar.
+        bar_length: steps in the bar, as its metre says.
+        strong: whether a strong beat is here.
+        left: bars left, this one included; 0 where that is not settled.
+    """
+
+    kind: str
+    length: int
+    pitch: int
+    bar: int
+    at: int
+    bar_length: int
+    strong: bool
+    left: int
+
+    @property
+    def ends_bar(self) -> bool:
+        """Whether the bar is full after it; the pickup never is."""
+        return self.bar >= 0 and self.at + self.length == self.bar_length
+
+
+class Place(NamedTuple):
+    """Where in a tune we are, between two events.
+
+    Attributes:
+        bar: 0 for the first full bar; -1 in the pickup.
+        left: bars left, this one included; 0 where that is not settled.
+        at: steps of this bar that are filled.
+        meter: the metre's place in the table of the tokens.
+        pickup: steps of the pickup, once it is complete.
+        held: 0 nothing sounded yet, 1 the last event was a rest, 2 a note, which may sound on.
+        room: steps to the end of the last bar; `UNKNOWN_ROOM` or more where that is not settled.
+    """
+
+    bar: int
+    left: int
+    at: int
+    meter: int
+    pickup: int
+    held: int
+    room: int
+
+    @property
+    def bar_length(self) -> int:
+        """Steps in the bar."""
+        return METER_STEPS[self.meter]
+
+
+def is_strong(meter: int, at: int) -> bool:
+    """Whether a place in a full bar, in steps, is a strong beat of the metre at that index."""
+    return at == 0 or at == MIDDLES[meter]
+
+
+def _middle(meter: str, steps: int) -> int:
+    upper = int(meter.split("/")[0])
+    return steps // 2 if upper >= 4 and upper % 2 == 0 else 0
+
+
+MIDDLES = tuple(_middle(m, s) for m, s in zip(METERS, METER_STEPS, strict=True))
+
+
+class Constraint:
+    """A small automaton over events: what a melody must keep.
+
+    Subclass it, give `step`, and `start` and `accept` where the defaults do not do. States are
+    small hashable values, never changed; the fewer there are, the quicker the search.
+
+    Attributes:
+        name: as refusals and receipts say it.
+        kind: 'time' if it never looks at pitches; 'tune' if it looks at the pitches of notes
+            in their order and at nothing else; otherwise 'both', which is always right.
+        hears: the kinds of events it is told of; others leave its state as it is.
+        counts_bars: whether it looks at `bar` of events or places.
+    """
+
+    name: str = "own"
+    kind: ClassVar[str] = "both"
+    hears: ClassVar[frozenset[str]] = EVERYTHING
+    counts_bars: bool = True
+
+    def start(self) -> Hashable:
+        """The state before the first event."""
+        return 0
+
+    def step(self, state: Any, event: Event) -> Hashable | None:
+        """The state after an event, or None if it may not come here."""
+        raise NotImplementedError
+
+    def accept(self, state: Any) -> bool:
+        """Whether the melody may end in this state."""
+        return True
+
+    def possible(self, state: Any, place: Place) -> bool:
+        """False only if no end can be reached from here; a shortcut for the search."""
+        return True
+
+    def shadows(self) -> tuple[Constraint, ...]:
+        """Weaker constraints that follow from this one, of the kinds 'time' or 'tune'."""
+        return ()
+
+
+class Own(Constraint):
+    """A constraint made of functions.
+
+    Args:
+        name: as refusals and receipts say it.
+        step: (state, event) to the next state, or None if the event may not come here.
+        start: the state before the first event.
+        accept: whether the melody may end in a state.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[Any, Event], Hashable | None],
+        start: Hashable = 0,
+        accept: Callable[[Any], bool] = lambda state: True,
+    ) -> None:
+        self.name, self._step, self._start, self._accept = name, step, start, accept
+
+    def start(self) -> Hashable:  # noqa: D102
+        return self._start
+
+    def step(self, state: Any, event: Event) -> Hashable | None:  # noqa: D102
+        return self._step(state, event)
+
+    def accept(self, state: Any) -> bool:  # noqa: D102
+        return self._accept(state)
+
+
+REGISTRY: dict[str, Callable[[], Constraint]] = {}
+"""Constraints of users' own by name; `Constraints(own=["name"])` finds them here."""
+
+
+def register(name: str, make: Callable[[], Constraint]) -> None:
+    """Give a constraint of one's own a name.
+
+    Args:
+        name: any text that is not taken; taking it again replaces it.
+        make: gives the constraint: its class, or a function.
+    """
+    REGISTRY[name] = make

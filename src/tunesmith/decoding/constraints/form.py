@@ -1,0 +1,271 @@
+"""Sections that repeat, exactly or varied; see docs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from tunesmith.decoding.constraints.events import BAR, NOTE, REST, SOUNDS, TIE, Constraint, Event
+from tunesmith.errors import UsageError
+
+Notes = tuple[tuple[int, int, int], ...]
+_MODEL, _COPY, _VARIED = range(3)
+
+
+class Section(NamedTuple):
+    """A section of a form.
+
+    Attributes:
+        letter: its letter.
+        role: 0 the first of its letter, 1 an exact copy, 2 a varied one.
+    """
+
+    letter: str
+    role: int
+
+
+def parse_form(text: str) -> tuple[Section, ...]:
+    """The sections of a form as typed: "AABA", "AA'B".
+
+    Raises:
+        UsageError: if it is none.
+    """
+    text = re.sub(r"[’′]", "'", "".join(text.split()))
+    if not re.fullmatch(r"([A-Z]'*)+", text):
+        raise UsageError(f"'{text}' is no form", remedy="write capital letters, as AABA or AA'BA")
+    sections: list[Section] = []
+    for letter, primes in re.findall(r"([A-Z])('*)", text):
+        known = any(s.letter == letter for s in sections)
+        if primes and not known:
+            raise UsageError(
+                f"the form {text} varies {letter} before it has been",
+                remedy=f"write {letter} first",
+            )
+        sections.append(Section(letter, (_VARIED if primes else _COPY) if known else _MODEL))
+    return tuple(sections)
+
+
+class FormState(NamedTuple):
+    """Where in a form we are.
+
+    Attributes:
+        section: place of the section; -1 before the first.
+        models: of each letter so far, in order, the id of its notes; -1 where no longer needed.
+        at: steps from the start of the section.
+        notes: in a model, the id of its notes so far; else how many of the model's notes came.
+        owed: in a copy, steps for which the last note must still sound on.
+        same: in a varied copy, notes with the model's pitch.
+    """
+
+    section: int = -1
+    models: tuple[int, ...] = ()
+    at: int = 0
+    notes: int = 0
+    owed: int = 0
+    same: int = 0
+
+
+class Form(Constraint):
+    """Sections of equal numbers of bars, of which some repeat others."""
+
+    name = "form"
+    hears: ClassVar[frozenset[str]] = SOUNDS | {BAR}
+
+    def __init__(self, sections: Sequence[Section]) -> None:
+        self.sections = tuple(sections)
+        self._letters = list(dict.fromkeys(s.letter for s in sections))
+        # Lists of notes have ids, by what they were before their last note: states stay small.
+        self._ids: dict[tuple[int, tuple[int, int, int]], int] = {}
+        self._lists: list[tuple[int, Notes]] = [(0, ())]
+        # The last section that still needs the model of each letter.
+        self._needed = [self._last_use(letter) for letter in self._letters]
+
+    def _last_use(self, letter: str) -> int:
+        uses = [i for i, s in enumerate(self.sections) if s.letter == letter]
+        first = uses[0]
+        later_models = [i for i, s in enumerate(self.sections) if s.role == _MODEL and i > first]
+        return max([*uses[1:], *self._compared(later_models), first])
+
+    def _compared(self, models: list[int]) -> list[int]:
+        return models
+
+    def _pitch(self, event: Event) -> int:
+        return event.pitch
+
+    def _add(self, before: int, note: tuple[int, int, int]) -> int:
+        key = (before, note)
+        if key not in self._ids:
+            self._ids[key] = len(self._lists)
+            self._lists.append((before, (*self._lists[before][1], note)))
+        return self._ids[key]
+
+    def start(self) -> FormState:  # noqa: D102
+        return FormState()
+
+    def step(self, state: FormState, event: Event) -> Hashable | None:  # noqa: D102
+        if event.kind == BAR:
+            bars = event.bar + event.left
+            if bars % len(self.sections):
+                return None
+            begins = event.bar % (bars // len(self.sections)) == 0
+            return self._next(state) if begins else state
+        section = state.section
+        if section < 0:
+            return state
+        if event.kind == TIE and state.at == 0:
+            return None
+        at = state.at + event.length
+        role = self.sections[section].role
+        if role == _MODEL:
+            return state._replace(at=at, notes=self._written(state, event))
+        model = self._model(state, section)
+        if event.kind == TIE:
+            owed = state.owed - event.length
+            return state._replace(at=at, owed=owed) if owed >= 0 else None
+        if state.owed:
+            return None
+        done = state.notes == len(model)
+        if event.kind == REST:
+            return state._replace(at=at) if done or at <= model[state.notes][0] else None
+        if done or model[state.notes][0] != state.at:
+            return None
+        _, length, pitch = model[state.notes]
+        same = state.same
+        if role == _COPY and self._pitch(event) != pitch:
+            return None
+        if role == _VARIED:
+            same += self._pitch(event) == pitch
+            if not self._can_vary(same, state.notes + 1, len(model)):
+                return None
+        owed = length - event.length
+        if owed < 0:
+            return None
+        return state._replace(at=at, notes=state.notes + 1, owed=owed, same=same)
+
+    def _can_vary(self, same: int, seen: int, notes: int) -> bool:
+        return 2 * (same + notes - seen) >= notes and (same < notes or seen < notes)
+
+    def _written(self, state: FormState, event: Event) -> int:
+        if event.kind == NOTE:
+            return self._add(state.notes, (state.at, event.length, self._pitch(event)))
+        if event.kind == TIE:
+            before, notes = self._lists[state.notes]
+            if notes:
+                onset, length, pitch = notes[-1]
+                return self._add(before, (onset, length + event.length, pitch))
+        return state.notes
+
+    def _model(self, state: FormState, section: int) -> Notes:
+        return self._lists[state.models[self._letters.index(self.sections[section].letter)]][1]
+
+    def _ended(self, state: FormState) -> bool:
+        """Whether the section that a state is in may end there."""
+        section = state.section
+        if section < 0:
+            return True
+        role = self.sections[section].role
+        if role == _MODEL:
+            return self._differs(state)
+        model = self._model(state, section)
+        if state.owed or state.notes < len(model):
+            return False
+        return role == _COPY or self._varies(state, len(model))
+
+    def _differs(self, state: FormState) -> bool:
+        return state.notes not in state.models
+
+    def _varies(self, state: FormState, notes: int) -> bool:
+        return state.same < notes and 2 * state.same >= notes
+
+    def _next(self, state: FormState) -> FormState | None:
+        if not self._ended(state):
+            return None
+        models, section = state.models, state.section
+        if section >= 0 and self.sections[section].role == _MODEL:
+            models = (*models, state.notes)
+        models = tuple(
+            m if section < last else -1 for m, last in zip(models, self._needed, strict=False)
+        )
+        return FormState(section + 1, models)
+
+    def accept(self, state: FormState) -> bool:  # noqa: D102
+        return state.section == len(self.sections) - 1 and self._ended(state)
+
+    def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
+        return (_FormTimes(self.sections),)
+
+    def repeats(self, bar: int, bars: int) -> tuple[int, ...]:
+        """The bars where a bar stands again exactly, with itself, when it is first written."""
+        size = bars // len(self.sections)
+        if not size:
+            return (bar,)
+        letter, role = self.sections[min(bar // size, len(self.sections) - 1)]
+        if role != _MODEL:
+            return (bar,)
+        inside = bar % size
+        return (bar, *(
+            i * size + inside for i, s in enumerate(self.sections)
+            if s == Section(letter, _COPY)
+        ))  # fmt: skip
+
+
+class _FormTimes(Form):
+    """What a form says of rhythm alone."""
+
+    kind: ClassVar[str] = "time"
+
+    def _pitch(self, event: Event) -> int:
+        return 0
+
+    def _compared(self, models: list[int]) -> list[int]:
+        return []
+
+    def _can_vary(self, same: int, seen: int, notes: int) -> bool:
+        return True
+
+    def _differs(self, state: FormState) -> bool:
+        return True
+
+    def _varies(self, state: FormState, notes: int) -> bool:
+        return notes > 0
+
+    def shadows(self) -> tuple[Constraint, ...]:
+        return ()
+
+
+class EndsModel(Constraint):
+    """Where the last section is an exact copy, its model must end as the tune ends.
+
+    It follows from the form and the constraint on the end; it is there to be found early.
+
+    Args:
+        inner: the constraint on the end.
+        form: the sections.
+        notes: notes of the section that the constraint looks at.
+    """
+
+    hears: ClassVar[frozenset[str]] = frozenset({NOTE, BAR})
+
+    def __init__(self, inner: Constraint, form: Form, notes: int) -> None:
+        self._inner, self._notes, self.name = inner, notes, inner.name
+        self._sections = form.sections
+        last = form.sections[-1]
+        model = Section(last.letter, _MODEL)
+        self._at = form.sections.index(model) + 1 if last.role == _COPY else -1
+
+    def start(self) -> Hashable:  # noqa: D102
+        return (self._inner.start(), 0)
+
+    def step(self, state: tuple[Any, int], event: Event) -> Hashable | None:  # noqa: D102
+        inner, notes = state
+        if event.kind == NOTE:
+            after = self._inner.step(inner, event)
+            return None if after is None else (after, min(notes + 1, self._notes))
+        size = (event.bar + event.left) // len(self._sections)
+        if not size or event.bar % size:
+            return state
+        model_ends = event.bar // size == self._at
+        if model_ends and notes == self._notes and not self._inner.accept(inner):
+            return None
+        return (inner, 0)

@@ -1,0 +1,347 @@
+"""Constraints on the pitches of notes in their order, whatever their times; see docs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import ClassVar
+
+from tunesmith.decoding.constraints.events import HEAD, NOTE, Constraint, Event, Place
+from tunesmith.melody import MODES
+from tunesmith.theory import SCALES
+
+_NOTES = frozenset({NOTE})
+
+
+class _Tune(Constraint):
+    kind: ClassVar[str] = "tune"
+    hears: ClassVar[frozenset[str]] = _NOTES
+    counts_bars = False
+
+
+class Scale(_Tune):
+    """Every pitch class is one of a set."""
+
+    name = "scale"
+
+    def __init__(self, classes: Iterable[int]) -> None:
+        self.classes = frozenset(classes)
+
+    def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
+        return state if event.pitch % 12 in self.classes else None
+
+
+class SomeKey(_Tune):
+    """There is a tonic among some, and a mode among some, whose scale has every pitch class.
+
+    The key that the model says of its tune, where it says one, is the one that is kept.
+    The state is the keys that are still possible, as bits.
+
+    Args:
+        tonics: pitch classes.
+        modes: of `MODES`.
+        more: pitch classes that may sound too.
+    """
+
+    name = "key"
+    hears: ClassVar[frozenset[str]] = frozenset({NOTE, HEAD})
+
+    def __init__(self, tonics: Sequence[int], modes: Sequence[str], more: Iterable[int]) -> None:
+        more = frozenset(more)
+        self._keys = [(t, MODES.index(m)) for t in tonics for m in modes]
+        scales = [{(t + s) % 12 for s in SCALES[MODES[m]]} | more for t, m in self._keys]
+        self._with = [
+            sum(1 << i for i, scale in enumerate(scales) if c in scale) for c in range(12)
+        ]
+
+    def start(self) -> int:  # noqa: D102
+        return (1 << len(self._keys)) - 1
+
+    def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
+        if event.kind == HEAD:
+            said = (event.pitch, event.length)
+            state &= sum(
+                1 << i for i, key in enumerate(self._keys)
+                if all(b in (-1, a) for a, b in zip(key, said, strict=True))
+            )  # fmt: skip
+        else:
+            state &= self._with[event.pitch % 12]
+        return state or None
+
+
+class Range(_Tune):
+    """Every pitch is within two, both included."""
+
+    name = "range"
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low, self.high = low, high
+
+    def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
+        return state if self.low <= event.pitch <= self.high else None
+
+
+class MaxLeap(_Tune):
+    """Successive notes are at most so many semitones apart; the state is the last pitch."""
+
+    name = "max-leap"
+
+    def __init__(self, semitones: int) -> None:
+        self.semitones = semitones
+
+    def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
+        if state and abs(event.pitch - state) > self.semitones:
+            return None
+        return event.pitch
+
+
+class MaxRepeat(_Tune):
+    """At most so many successive notes of one pitch; the state is the pitch and how many."""
+
+    name = "max-repeat"
+
+    def __init__(self, notes: int) -> None:
+        self.notes = notes
+
+    def start(self) -> Hashable:  # noqa: D102
+        return (0, 0)
+
+    def step(self, state: tuple[int, int], event: Event) -> Hashable | None:  # noqa: D102
+        if event.pitch != state[0]:
+            return (event.pitch, 1)
+        return (event.pitch, state[1] + 1) if state[1] < self.notes else None
+
+
+class Start(_Tune):
+    """The first note is one of some pitches; the state is whether it has come."""
+
+    name = "start"
+
+    def __init__(self, pitches: Iterable[int]) -> None:
+        self.pitches = frozenset(pitches)
+
+    def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
+        return 1 if state or event.pitch in self.pitches else None
+
+
+class End(_Tune):
+    """The last note is one of some pitches; the state is whether the last one was."""
+
+    name = "end"
+
+    def __init__(self, pitches: Iterable[int]) -> None:
+        self.pitches = frozenset(pitches)
+
+    def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
+        return int(event.pitch in self.pitches)
+
+    def accept(self, state: int) -> bool:  # noqa: D102
+        return bool(state)
+
+
+class Pitches(_Tune):
+    """All pitches in their order; the state is how many have come."""
+
+    name = "pitches-from"
+
+    def __init__(self, pitches: Sequence[int]) -> None:
+        self.pitches = tuple(pitches)
+
+    def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
+        if state < len(self.pitches) and event.pitch == self.pitches[state]:
+            return state + 1
+        return None
+
+    def accept(self, state: int) -> bool:  # noqa: D102
+        return state == len(self.pitches)
+
+    def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
+        return (NoteCount(len(self.pitches)),)
+
+
+class ContourOf(_Tune):
+    """The signs of all intervals in their order; the state is the notes so far and the last."""
+
+    name = "contour"
+
+    def __init__(self, signs: Sequence[int]) -> None:
+        self.signs = tuple(signs)
+
+    def start(self) -> Hashable:  # noqa: D102
+        return (0, 0)
+
+    def step(self, state: tuple[int, int], event: Event) -> Hashable | None:  # noqa: D102
+        count, last = state
+        if count > len(self.signs):
+            return None
+        if count:
+            sign = (event.pitch > last) - (event.pitch < last)
+            if sign != self.signs[count - 1]:
+                return None
+        return (count + 1, event.pitch)
+
+    def accept(self, state: tuple[int, int]) -> bool:  # noqa: D102
+        return state[0] == len(self.signs) + 1
+
+    def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
+        return (NoteCount(len(self.signs) + 1),)
+
+
+class NoteCount(Constraint):
+    """Exactly so many notes; the state is how many have come."""
+
+    name = "notes"
+    kind: ClassVar[str] = "time"
+    hears: ClassVar[frozenset[str]] = _NOTES
+    counts_bars = False
+
+    def __init__(self, notes: int) -> None:
+        self.notes = notes
+
+    def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
+        return state + 1 if state < self.notes else None
+
+    def accept(self, state: int) -> bool:  # noqa: D102
+        return state == self.notes
+
+    def possible(self, state: int, place: Place) -> bool:  # noqa: D102
+        return self.notes - state <= place.room
+
+
+class Cadence(Constraint):
+    """How the last two notes end the tune.
+
+    The state is whether the last note prepares an ending, and whether it is one.
+
+    Args:
+        before: pitch classes that the last note but one may have.
+        last: pitch classes of the last note.
+    """
+
+    name = "cadence"
+    hears: ClassVar[frozenset[str]] = _NOTES
+    counts_bars = False
+
+    def __init__(self, before: Iterable[int], last: Iterable[int]) -> None:
+        self.before, self.last = frozenset(before), frozenset(last)
+
+    def start(self) -> Hashable:  # noqa: D102
+        return (False, False)
+
+    def step(self, state: tuple[bool, bool], event: Event) -> Hashable | None:  # noqa: D102
+        pitch = event.pitch % 12
+        ends = state[0] and pitch in self.last and self._placed(event)
+        return (pitch in self.before, ends)
+
+    def _placed(self, event: Event) -> bool:
+        return event.strong
+
+    def accept(self, state: tuple[bool, bool]) -> bool:  # noqa: D102
+        return state[1]
+
+    def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
+        return (_CadencePitches(self.before, self.last), _LastStrong())
+
+
+class _CadencePitches(Cadence):
+    kind: ClassVar[str] = "tune"
+
+    def _placed(self, event: Event) -> bool:
+        return True
+
+    def shadows(self) -> tuple[Constraint, ...]:
+        return ()
+
+
+class _LastStrong(Constraint):
+    """At least two notes, and the last on a strong beat; the state is notes (to 2) and that."""
+
+    name = "cadence"
+    kind: ClassVar[str] = "time"
+    hears: ClassVar[frozenset[str]] = _NOTES
+    counts_bars = False
+
+    def start(self) -> Hashable:
+        return (0, False)
+
+    def step(self, state: tuple[int, bool], event: Event) -> Hashable | None:
+        return (min(2, state[0] + 1), event.strong)
+
+    def accept(self, state: tuple[int, bool]) -> bool:
+        return state == (2, True)
+
+
+class Chords(Constraint):
+    """Notes on strong beats are chord tones.
+
+    Args:
+        bars: of each bar the pitch classes of its chords, which divide it evenly.
+        again: (bar, bars in all) to the bars where a form repeats that bar, itself included;
+            what cannot stand there is not begun here.
+    """
+
+    name = "chords"
+    hears: ClassVar[frozenset[str]] = _NOTES
+
+    def __init__(
+        self,
+        bars: Sequence[Sequence[frozenset[int]]],
+        again: Callable[[int, int], Sequence[int]] = lambda bar, bars: (bar,),
+    ) -> None:
+        self.bars, self._again = tuple(tuple(b) for b in bars), again
+
+    def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
+        if not event.strong:
+            return state
+        for number in self._again(event.bar, event.bar + event.left):
+            bar = self.bars[number % len(self.bars)]
+            if event.pitch % 12 not in bar[event.at * len(bar) // event.bar_length]:
+                return None
+        return state
+
+
+class BarContour(Constraint):
+    """The first note of each bar goes up, down, or up and then down.
+
+    The state: whether this bar's first note is due, the last such pitch (0 for none), and what
+    moved so far: 0 nothing, 1 up, 2 up and then down.
+
+    Args:
+        shape: 'up', 'down' or 'arch'.
+    """
+
+    name = "contour"
+    hears: ClassVar[frozenset[str]] = frozenset({NOTE, "bar"})
+    counts_bars = False
+
+    def __init__(self, shape: str) -> None:
+        self.shape = shape
+        self._sign = -1 if shape == "down" else 1
+        self._goal = 2 if shape == "arch" else 1
+
+    def start(self) -> Hashable:  # noqa: D102
+        return (False, 0, 0)
+
+    def step(self, state: tuple[bool, int, int], event: Event) -> Hashable | None:  # noqa: D102
+        due, last, moved = state
+        if event.kind != NOTE:
+            return (True, last, moved)
+        if not due:
+            return state
+        change = (event.pitch - last) * self._sign if last else 0
+        if change > 0:
+            if moved == 2:
+                return None
+            moved = 1
+        elif change < 0:
+            if self.shape != "arch" or moved == 0:
+                return None
+            moved = 2
+        return (False, event.pitch, moved)
+
+    def accept(self, state: tuple[bool, int, int]) -> bool:  # noqa: D102
+        return state[2] == self._goal
+
+    def possible(self, state: tuple[bool, int, int], place: Place) -> bool:  # noqa: D102
+        if not place.left:
+            return True
+        return self._goal - state[2] <= place.left - (not state[0])

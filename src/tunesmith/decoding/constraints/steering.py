@@ -1,0 +1,382 @@
+"""`Steered`: a grammar that keeps constraints, with look-ahead."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tunesmith.decoding.constraints.asked import Constraints
+from tunesmith.decoding.constraints.events import NOTE, REST, TIE
+from tunesmith.decoding.constraints.forced import Filling, Primed, PrimedState
+from tunesmith.decoding.constraints.pitches import Range
+from tunesmith.decoding.constraints.search import (
+    Facts,
+    Node,
+    OutOfBudget,
+    Search,
+    States,
+    step_all,
+)
+from tunesmith.errors import InputError
+from tunesmith.tokens import Grammar, State, table
+from tunesmith.tokens.grammar import NotesGrammar, TuneState
+from tunesmith.tokens.table import (
+    BAR0,
+    BAR_MORE,
+    END,
+    KEY0,
+    LENGTH0,
+    LENGTHS,
+    METER0,
+    METERS,
+    MODE0,
+    NAMES,
+    PICKUP,
+    PITCH0,
+    PITCH_LOWEST,
+    UNKNOWN,
+    tonic_offset,
+)
+
+Mask = NDArray[np.bool_]
+Groups = tuple[States, States, States]
+_MOST_KEPT = 100_000
+"""Places of tunes that are remembered at a time."""
+_HEADER = ("start", "bos", "style", "mode", "key", "density", "low", "high")
+
+
+class Spot:
+    """A state of `Steered`; equal ones are the same object.
+
+    Attributes:
+        inner: the state of the grammar within.
+        tune: what that says of the tune.
+        groups: the states of the constraints before the first event.
+        node: the state of the search after the last event; None in the header.
+        seen: ids so far, as long as they are of a primer that is not shown.
+        mask: what may come next, once it is known.
+        after: the spots that follow, by token, as far as they were asked for.
+        live: whether an end can be reached, once that is known.
+        single: whether only one token may come next.
+    """
+
+    __slots__ = ("after", "groups", "inner", "live", "mask", "node", "seen", "single", "tune")
+
+    def __init__(
+        self, inner: State, tune: TuneState, groups: Groups | None, node: Node | None, seen: int
+    ) -> None:
+        self.inner, self.tune, self.groups, self.node, self.seen = inner, tune, groups, node, seen
+        self.mask: Mask | None = None
+        self.after: dict[int, Spot] = {}
+        self.live: bool | None = None
+        self.single = False
+
+
+class Steered(Grammar):
+    """A grammar under constraints; of use for many tunes at once, which share what was found.
+
+    `allowed` is cheap: what the grammar and each constraint alone say of the next id. `viable`
+    is exact: whether a complete tune can still come after it. Whoever draws only ids that are
+    both, never comes to a dead end.
+
+    Args:
+        grammar: of the `notes` vocabulary, made with `constraints.wishes()`; or primed.
+        constraints: what to keep.
+        names: which parts of it; None for all.
+        unseen: ids of a primer that the constraints do not look at.
+        unseen_bars: full bars that begin in these.
+        budget: what one search may cost; see `Search`.
+
+    Attributes:
+        unsettled: ids that were refused because a search ran out of its budget.
+    """
+
+    def __init__(
+        self,
+        grammar: NotesGrammar | Primed,
+        constraints: Constraints,
+        *,
+        names: Any = None,
+        unseen: int = 0,
+        unseen_bars: int = 0,
+        budget: int = 20_000,
+    ) -> None:
+        facts, automata = constraints.assemble(names)
+        self._grammar = grammar
+        self._unseen = unseen
+        self.facts: Facts = replace(facts, base=unseen_bars)
+        self.search = Search(self.facts, automata, budget)
+        ranges = [a for a in automata if isinstance(a, Range)]
+        self._low = max([r.low for r in ranges], default=0)
+        self._high = min([r.high for r in ranges], default=127)
+        self._spots: dict[Any, Spot] = {}
+        self._length_masks = lru_cache(maxsize=50_000)(self._lengths)
+        self._pitch_masks = lru_cache(maxsize=50_000)(self._pitches)
+        self.unsettled = 0
+
+    # -- as a grammar ------------------------------------------------------------
+
+    def start(self) -> State:  # noqa: D102
+        inner = self._grammar.start()
+        return self._spot(inner, self.search.start(), None, 0)
+
+    def ended(self, state: State) -> bool:  # noqa: D102
+        assert isinstance(state, Spot)
+        return self._grammar.ended(state.inner)
+
+    def allowed(self, state: State) -> Mask:  # noqa: D102
+        assert isinstance(state, Spot)
+        if state.mask is None:
+            mask = self._grammar.allowed(state.inner)
+            if np.count_nonzero(mask) > 1:
+                mask = self._narrowed(state, mask)
+            state.mask = mask
+            state.single = int(np.count_nonzero(mask)) == 1
+        return state.mask
+
+    def advance(self, state: State, token: int) -> State:  # noqa: D102
+        assert isinstance(state, Spot)
+        after = state.after.get(token)
+        if after is None:
+            after = self._advance(state, token)
+            if after is None:
+                raise InputError(f"the token {NAMES[token]} may not follow here")
+            state.after[token] = after
+        return after
+
+    def _spot(self, inner: State, groups: Groups | None, node: Node | None, seen: int) -> Spot:
+        key = (inner, groups if node is None else None, node, seen)
+        spot = self._spots.get(key)
+        if spot is None:
+            if len(self._spots) >= _MOST_KEPT:
+                self._spots.clear()
+            tune = inner.tune if isinstance(inner, PrimedState) else inner
+            assert isinstance(tune, TuneState)
+            spot = self._spots[key] = Spot(inner, tune, groups, node, seen)
+        return spot
+
+    def _advance(self, spot: Spot, token: int) -> Spot | None:
+        inner = self._grammar.advance(spot.inner, token)
+        tune = inner.tune if isinstance(inner, PrimedState) else inner
+        assert isinstance(tune, TuneState)
+        seen = min(spot.seen + 1, self._unseen)
+        groups, node = spot.groups, spot.node
+        if tune is spot.tune:  # an id of another part of the tune
+            return self._spot(inner, groups, node, seen)
+        role = tune.last
+        shown = spot.seen >= self._unseen
+        if role == "key":
+            mode = -1 if tune.mode == UNKNOWN else tune.mode - MODE0
+            groups = self.search.start(-1 if token == UNKNOWN else token - KEY0, mode)
+            if groups is None:
+                return None
+        elif role == "pickup":
+            assert groups
+            node = self.search.begin_pickup(tune.meter - METER0, groups)
+        elif role == "bar":
+            assert groups
+            if node is None:
+                node = self.search.begin(tune.meter - METER0, tune.remaining, groups, shown)
+            else:
+                node = self.search.barline(node, tune.remaining, shown)
+            if node is None:
+                return None
+        elif role in ("pitch", "rest", "tie"):
+            assert node
+            kind = {"pitch": NOTE, "rest": REST, "tie": TIE}[role]
+            pitch = token - PITCH0 + tonic_offset(tune.key) if role == "pitch" else -1
+            node = self.search.play(node, kind, spot.tune.pending, pitch, shown)
+            if node is None:
+                return None
+        return self._spot(inner, groups, node, seen)
+
+    # -- what each constraint alone says ---------------------------------------------
+
+    def _narrowed(self, spot: Spot, base: Mask) -> Mask:
+        mask = base.copy()
+        tune, node = spot.tune, spot.node
+        if node is None:
+            self._narrow_header(tune, mask)
+        elif tune.pending:
+            mask &= self._sounds(spot, node)
+        else:
+            self._narrow_events(tune, node, mask)
+        mask.flags.writeable = False
+        return mask
+
+    def _narrow_header(self, tune: TuneState, mask: Mask) -> None:
+        if tune.last in ("density", "low"):
+            offset = tonic_offset(tune.key)
+            inside = np.zeros_like(mask)
+            low, high = self._low - offset + PITCH0, self._high - offset + PITCH0
+            inside[max(low, PITCH_LOWEST) : high + 1] = True
+            if (mask & inside).any():
+                mask &= inside
+        elif tune.last == "high":
+            meters = np.zeros_like(mask)
+            meters[[METER0 + m for m in self.facts.meters()]] = True
+            mask &= meters
+        elif tune.last == "meter":
+            pickup = self.facts.pickup
+            if pickup is False:
+                mask[PICKUP] = False
+            elif pickup is not None:
+                mask[BAR0 + 1 : BAR_MORE + 1] = False
+            if self.facts.bars is None:
+                mask[BAR_MORE] = False
+
+    def _narrow_events(self, tune: TuneState, node: Node, mask: Mask) -> None:
+        place = node.place
+        lengths = slice(LENGTH0, LENGTH0 + len(LENGTHS))
+        bars = slice(BAR0 + 1, BAR_MORE + 1)
+        if place.bar < 0:
+            if not self.facts.pickup_complete(place):
+                mask[bars] = False
+            elif self.facts.bars is None:
+                mask[BAR_MORE] = False
+        if tune.last == "bar":
+            meters = slice(METER0, METER0 + len(METERS))
+            asked = METER0 + place.meter
+            changes = asked != tune.meter
+            mask[meters] = False
+            if changes:
+                mask[:] = False
+                mask[asked] = True
+                return
+        mask[lengths] &= self._length_masks(place, node.time)
+        if not self.search.may_end(node):
+            mask[END] = False
+
+    def _lengths(self, place: Any, time: States) -> Mask:
+        """(lengths,) which the constraints on times allow, one by one."""
+        search, room = self.search, self.search.room(place)
+        kinds = (NOTE, REST, TIE) if place.held == 2 else (NOTE, REST)
+        return np.array([
+            n <= room
+            and any(
+                step_all(search.time, time, search.event(place, kind, n)) is not None
+                for kind in kinds
+            )
+            for n in LENGTHS
+        ])  # fmt: skip
+
+    def _sounds(self, spot: Spot, node: Node) -> Mask:
+        """(V,) which pitches, rest and tie are allowed after a length."""
+        search, (place, time, tune, both), length = self.search, node, spot.tune.pending
+        allowed = {}
+        for kind in (NOTE, REST, TIE):
+            event = search.event(place, kind, length)
+            allowed[kind] = step_all(search.time, time, event) is not None and (
+                kind == NOTE or step_all(search.both, both, event) is not None
+            )
+        offset = tonic_offset(spot.tune.key)
+        if not search.both:
+            return self._pitch_masks(tune, offset, allowed[NOTE], allowed[REST], allowed[TIE])
+        event = search.event(place, NOTE, length)
+        pitches = tuple(
+            p for p, _ in search.graph.next(tune)
+            if step_all(search.both, both, event._replace(pitch=p)) is not None
+        ) if allowed[NOTE] else ()  # fmt: skip
+        return _sound_mask(pitches, offset, allowed[REST], allowed[TIE])
+
+    def _pitches(self, tune: States, offset: int, note: bool, rest: bool, tie: bool) -> Mask:
+        pitches = tuple(p for p, _ in self.search.graph.next(tune)) if note else ()
+        return _sound_mask(pitches, offset, rest, tie)
+
+    # -- look-ahead --------------------------------------------------------------------
+
+    def viable(self, state: State, token: int) -> bool:
+        """Whether a complete tune that keeps everything can still come after an allowed id.
+
+        An id whose search runs out of its budget counts as one after which none can.
+        """
+        assert isinstance(state, Spot)
+        if state.single:
+            return True
+        after = self.advance(state, token)
+        assert isinstance(after, Spot)
+        if after.live is None:
+            try:
+                after.live = self._is_live(after)
+            except OutOfBudget:
+                self.unsettled += 1
+                after.live = False
+        return after.live
+
+    def satisfiable(self) -> bool:
+        """Whether there is any tune at all.
+
+        Raises:
+            OutOfBudget: if that could not be settled.
+        """
+        if self.facts.contradiction:
+            return False
+        spot = self.start()
+        while isinstance(spot, Spot) and not self.ended(spot):
+            mask = self._grammar.allowed(spot.inner)
+            if np.count_nonzero(mask) != 1:
+                break
+            token = int(mask.argmax())
+            after = spot.after.get(token) or self._advance(spot, token)
+            if after is None:
+                return False
+            spot = after
+        assert isinstance(spot, Spot)
+        return self.ended(spot) or self._is_live(spot)
+
+    def _is_live(self, spot: Spot) -> bool:
+        tune, node, search = spot.tune, spot.node, self.search
+        if self._grammar.ended(spot.inner):
+            return True
+        if node is not None:
+            if tune.pending:
+                return search.alive_after_length(node, tune.pending)
+            return search.alive(node)
+        if tune.last in ("start", "bos", "style", "mode") and search.hears_head():
+            tokens = np.flatnonzero(self.allowed(spot))
+            if tune.last in ("start", "bos"):  # any style will do
+                tokens = tokens[:1]
+            return any(self._after_is_live(spot, int(token)) for token in tokens)
+        groups = spot.groups
+        assert groups
+        if tune.last == "meter":
+            return self._meter_is_live(tune.meter - METER0, groups)
+        return any(self._meter_is_live(m, groups) for m in self.facts.meters())
+
+    def _after_is_live(self, spot: Spot, token: int) -> bool:
+        after = self._advance(spot, token)
+        return after is not None and self._is_live(after)
+
+    def _meter_is_live(self, meter: int, groups: Groups) -> bool:
+        """Whether there is a tune that begins in a metre."""
+        search, pickup = self.search, self.facts.pickup
+        unsettled = None
+        if pickup is None or pickup is False:
+            for bars in self.facts.bar_counts():
+                node = search.begin(meter, bars, groups)
+                try:
+                    if node is not None and search.alive(node):
+                        return True
+                except OutOfBudget as e:
+                    unsettled = e
+        if pickup is not False and search.alive(search.begin_pickup(meter, groups)):
+            return True
+        if unsettled:
+            raise unsettled
+        return False
+
+
+@lru_cache(maxsize=20_000)
+def _sound_mask(pitches: tuple[int, ...], offset: int, rest: bool, tie: bool) -> Mask:
+    mask = np.zeros(len(NAMES), bool)
+    mask[[p - offset + PITCH0 for p in pitches]] = True
+    mask[table.REST], mask[table.TIE] = rest, tie
+    mask.flags.writeable = False
+    return mask
+
+
+__all__ = ["Filling", "Primed", "Steered"]

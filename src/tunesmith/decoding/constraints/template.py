@@ -1,0 +1,107 @@
+"""A given melody that is kept, in some bars or in all, with its pitches or without; see docs."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from itertools import pairwise
+from typing import ClassVar
+
+from tunesmith.decoding.constraints.events import NOTE, REST, SOUNDS, Constraint, Event
+
+_FREE, _ONSET, _SILENT, _HOLD, _ENTER = range(5)
+ANY = -1
+
+
+class Template(Constraint):
+    """A given melody, as far as it is to be kept.
+
+    The state is the pitch that sounds, where it matters, and whether the given end is reached.
+
+    Args:
+        name: as refusals say it.
+        notes: (onset, end, pitch) of the given notes, in steps from the tune's start; pitch
+            `ANY` leaves it free.
+        bars: the step at which each bar begins, and one for the end; a pickup is the first.
+        kept: of each of these bars, whether it is kept.
+        pickup: whether the first of the bars is a pickup.
+    """
+
+    hears: ClassVar[frozenset[str]] = SOUNDS
+
+    def __init__(
+        self,
+        name: str,
+        notes: Sequence[tuple[int, int, int]],
+        bars: Sequence[int],
+        kept: Sequence[bool],
+        pickup: bool,
+    ) -> None:
+        self.name = name
+        self._given = (notes, bars, kept, pickup)
+        self._starts = bars[1:] if pickup else bars
+        self._total = total = bars[-1]
+        # Of each step what must be there, and at which steps a note must have ended.
+        what = [_FREE] * total
+        for (start, end), keep in zip(pairwise(bars), kept, strict=True):
+            if keep:
+                what[start:end] = [_SILENT] * (end - start)
+        is_kept = [w != _FREE for w in what]
+        self._what, self._pitch = what, [ANY] * total
+        self._ends: set[int] = set()
+        for start, end, pitch in notes:
+            for step in range(start, end):
+                if is_kept[start] or is_kept[step]:
+                    what[step] = _HOLD if is_kept[start] else _ENTER
+                    self._pitch[step] = pitch
+            if is_kept[start]:
+                what[start] = _ONSET
+                self._ends.add(end)
+        self._enters = _ENTER in what
+
+    def start(self) -> Hashable:  # noqa: D102
+        return (ANY, False)
+
+    def step(self, state: tuple[int, bool], event: Event) -> Hashable | None:  # noqa: D102
+        at = event.at + (self._starts[event.bar] if event.bar >= 0 else 0)
+        end = at + event.length
+        if end > self._total or not self._fits(state[0], event, at, end):
+            return None
+        sounding = state[0]
+        if self._enters and event.kind in (NOTE, REST):
+            sounding = event.pitch if event.kind == NOTE else ANY
+        return (sounding, end == self._total)
+
+    def _fits(self, sounding: int, event: Event, at: int, end: int) -> bool:
+        what, pitches, first = self._what, self._pitch, self._what[at]
+        if event.kind == REST:
+            return all(w in (_FREE, _SILENT) for w in what[at:end])
+        if event.kind == NOTE:
+            if first not in (_FREE, _ONSET):
+                return False
+            sounding = event.pitch
+            if first == _ONSET and pitches[at] not in (ANY, sounding):
+                return False
+            at += 1
+        for step in range(at, end):
+            if step in self._ends or what[step] not in (_FREE, _HOLD, _ENTER):
+                return False
+            if what[step] == _ENTER and pitches[step] not in (ANY, sounding):
+                return False
+        return True
+
+    def accept(self, state: tuple[int, bool]) -> bool:  # noqa: D102
+        return state[1]
+
+    def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
+        notes, bars, kept, pickup = self._given
+        blank = [(start, end, ANY) for start, end, _ in notes]
+        return (TimeTemplate(self.name, blank, bars, kept, pickup),)
+
+
+class TimeTemplate(Template):
+    """The same of rhythm alone."""
+
+    kind: ClassVar[str] = "time"
+
+    def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
+        return ()

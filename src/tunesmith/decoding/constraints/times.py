@@ -1,0 +1,202 @@
+"""Constraints on when notes begin and how long they last, whatever their pitches; see docs."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from fractions import Fraction
+from typing import ClassVar
+
+from tunesmith.decoding.constraints.events import (
+    BAR,
+    NOTE,
+    REST,
+    SOUNDS,
+    TIE,
+    UNKNOWN_ROOM,
+    Constraint,
+    Event,
+    Place,
+)
+
+
+class _Time(Constraint):
+    kind: ClassVar[str] = "time"
+    counts_bars = False
+
+
+class NoteValues(_Time):
+    """Lengths of notes are some; those of rests, cut at barlines, sums of these.
+
+    The state is what sounds, a note or a rest or nothing told, and its steps so far.
+
+    Args:
+        steps: the lengths.
+    """
+
+    name = "note-values"
+    hears: ClassVar[frozenset[str]] = SOUNDS | {BAR}
+
+    def __init__(self, steps: Iterable[int]) -> None:
+        self.steps = frozenset(steps)
+        self._longest = max(self.steps)
+        self._sums = {0}
+        for n in range(1, 4 * 96 + 1):  # the longest bar
+            if any(n - s in self._sums for s in self.steps):
+                self._sums.add(n)
+
+    def start(self) -> Hashable:  # noqa: D102
+        return ("", 0)
+
+    def step(self, state: tuple[str, int], event: Event) -> Hashable | None:  # noqa: D102
+        kind, steps = state
+        if event.kind == TIE:
+            if kind == NOTE:
+                steps += event.length
+                return (NOTE, steps) if steps <= self._longest else None
+            return state  # of a note before all that is looked at
+        if event.kind == REST and kind == REST:
+            return (REST, steps + event.length)
+        if event.kind == BAR and kind == NOTE:
+            return state
+        if not self.accept(state):
+            return None
+        if event.kind == BAR:
+            return ("", 0)
+        if event.kind == NOTE and event.length > self._longest:
+            return None
+        return (event.kind, event.length)
+
+    def accept(self, state: tuple[str, int]) -> bool:  # noqa: D102
+        kind, steps = state
+        if kind == NOTE:
+            return steps in self.steps
+        return kind != REST or steps in self._sums
+
+    def possible(self, state: tuple[str, int], place: Place) -> bool:  # noqa: D102
+        kind, steps = state
+        if kind != NOTE or steps in self.steps:
+            return True
+        return any(0 < s - steps <= place.room for s in self.steps)
+
+
+class NotesPerBar(_Time):
+    """In every bar between so many and so many notes begin; the state is how many did in this.
+
+    It is -1 before the first bar. Args: low and high, both included.
+    """
+
+    name = "notes-per-bar"
+    hears: ClassVar[frozenset[str]] = frozenset({NOTE, BAR})
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low, self.high = low, high
+
+    def start(self) -> Hashable:  # noqa: D102
+        return -1
+
+    def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
+        if event.kind == BAR:
+            return 0 if state < 0 or state >= self.low else None
+        if state < 0:
+            return state
+        return state + 1 if state < self.high else None
+
+    def accept(self, state: int) -> bool:  # noqa: D102
+        return state >= self.low
+
+    def possible(self, state: int, place: Place) -> bool:  # noqa: D102
+        return state < 0 or self.low - state <= place.bar_length - place.at
+
+
+class RestShare(_Time):
+    """The share of rests in the whole; the state is the steps of rest and of all so far.
+
+    Args:
+        low, high: shares, 0 to 1.
+    """
+
+    name = "rest-share"
+    hears: ClassVar[frozenset[str]] = SOUNDS
+
+    def __init__(self, low: Fraction, high: Fraction) -> None:
+        self.low, self.high = low, high
+
+    def start(self) -> Hashable:  # noqa: D102
+        return (0, 0)
+
+    def step(self, state: tuple[int, int], event: Event) -> Hashable | None:  # noqa: D102
+        rests, steps = state
+        if event.kind == REST:
+            if not self.high:
+                return None
+            rests += event.length
+        return (rests, steps + event.length)
+
+    def accept(self, state: tuple[int, int]) -> bool:  # noqa: D102
+        rests, steps = state
+        low, high = self.low, self.high
+        return (
+            low.numerator * steps <= rests * low.denominator
+            and rests * high.denominator <= high.numerator * steps
+        )
+
+    def possible(self, state: tuple[int, int], place: Place) -> bool:  # noqa: D102
+        if place.room >= UNKNOWN_ROOM:
+            return True
+        rests, steps = state
+        most, least = steps + place.room, steps + place.room - place.pickup
+        low, high = self.low, self.high
+        return (
+            rests * high.denominator <= high.numerator * most
+            and low.numerator * least <= (rests + place.room) * low.denominator
+        )
+
+
+class Rhythm(_Time):
+    """A row of notes and rests, repeated from the first bar to the end.
+
+    The state is the place in the row, in steps, and whether a note is sounding; -1 in the pickup.
+
+    Args:
+        row: (steps, whether it is a note) of each member.
+    """
+
+    name = "rhythm"
+    hears: ClassVar[frozenset[str]] = SOUNDS | {BAR}
+
+    def __init__(self, row: Sequence[tuple[int, bool]]) -> None:
+        self._total = sum(n for n, _ in row)
+        self._notes: dict[int, int] = {}  # where a note begins, and where it ends
+        self._sounding = [0] * self._total  # of each place within a note, that note's end
+        self._borders = {0}
+        self._silent = [False] * self._total
+        at = 0
+        for steps, is_note in row:
+            if is_note:
+                self._notes[at] = at + steps
+            for place in range(at, at + steps):
+                self._sounding[place] = at + steps if is_note else 0
+                self._silent[place] = not is_note
+            at += steps
+            self._borders.add(at % self._total)
+
+    def start(self) -> Hashable:  # noqa: D102
+        return -1
+
+    def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
+        if event.kind == BAR:
+            return max(state, 0)
+        if state < 0:
+            return state
+        end = state + event.length
+        if event.kind == NOTE:
+            fits = end <= self._notes.get(state, -1)
+        elif event.kind == TIE:
+            inside = state not in self._borders
+            fits = inside and end <= self._sounding[state]
+        else:
+            fits = all(self._silent[p % self._total] for p in range(state, end))
+        return end % self._total if fits else None
+
+    def accept(self, state: int) -> bool:  # noqa: D102
+        return state in self._borders
