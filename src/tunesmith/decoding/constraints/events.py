@@ -88,6 +88,11 @@ def _middle(meter: str, steps: int) -> int:
     return steps // 2 if upper >= 4 and upper % 2 == 0 else 0
 
 
+def last_strong(meter: int) -> int:
+    """The last strong beat in a bar, in steps from its start."""
+    return MIDDLES[meter]
+
+
 MIDDLES = tuple(_middle(m, s) for m, s in zip(METERS, METER_STEPS, strict=True))
 
 
@@ -125,6 +130,10 @@ class Constraint:
     def possible(self, state: Any, place: Place) -> bool:
         """False only if no end can be reached from here; a shortcut for the search."""
         return True
+
+    def most_notes(self, state: Any, place: Place) -> int:
+        """A number of notes that cannot be exceeded from here on; a shortcut for the search."""
+        return place.room
 
     def shadows(self) -> tuple[Constraint, ...]:
         """Weaker constraints that follow from this one, of the kinds 'time' or 'tune'."""

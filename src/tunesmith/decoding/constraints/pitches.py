@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import ClassVar
 
-from tunesmith.decoding.constraints.events import HEAD, NOTE, Constraint, Event, Place
+from tunesmith.decoding.constraints.events import HEAD, NOTE, Constraint, Event, Place, last_strong
 from tunesmith.melody import MODES
 from tunesmith.theory import SCALES
 
@@ -206,6 +206,9 @@ class NoteCount(Constraint):
     def possible(self, state: int, place: Place) -> bool:  # noqa: D102
         return self.notes - state <= place.room
 
+    def most_notes(self, state: int, place: Place) -> int:  # noqa: D102
+        return self.notes - state
+
 
 class Cadence(Constraint):
     """How the last two notes end the tune.
@@ -237,6 +240,12 @@ class Cadence(Constraint):
 
     def accept(self, state: tuple[bool, bool]) -> bool:  # noqa: D102
         return state[1]
+
+    def possible(self, state: tuple[bool, bool], place: Place) -> bool:  # noqa: D102
+        if place.left != 1 or state[1]:
+            return True
+        last = last_strong(place.meter)
+        return place.at < last or (place.at == last and state[0])
 
     def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
         return (_CadencePitches(self.before, self.last), _LastStrong())

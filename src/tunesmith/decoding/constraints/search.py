@@ -463,8 +463,11 @@ class Search:
         """False only if no end can be reached, by the constraints' own shortcuts."""
         place = node.place
         needed = self.graph.notes_needed(node.tune)
-        if needed is None or needed > place.room:
-            return False
+        if needed != 0:
+            members = zip((*self.time, *self.both), (*node.time, *node.both), strict=True)
+            most = min((m.most_notes(s, place) for m, s in members), default=place.room)
+            if needed is None or needed > most:
+                return False
         for member, state in zip(self.both, node.both, strict=True):
             if not member.possible(state, place):
                 return False

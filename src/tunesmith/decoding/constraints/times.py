@@ -78,6 +78,9 @@ class NoteValues(_Time):
             return True
         return any(0 < s - steps <= place.room for s in self.steps)
 
+    def most_notes(self, state: tuple[str, int], place: Place) -> int:  # noqa: D102
+        return 1 + place.room // min(self.steps)
+
 
 class NotesPerBar(_Time):
     """In every bar between so many and so many notes begin; the state is how many did in this.
@@ -106,6 +109,11 @@ class NotesPerBar(_Time):
 
     def possible(self, state: int, place: Place) -> bool:  # noqa: D102
         return state < 0 or self.low - state <= place.bar_length - place.at
+
+    def most_notes(self, state: int, place: Place) -> int:  # noqa: D102
+        if state < 0 or place.room >= UNKNOWN_ROOM:
+            return place.room
+        return self.high * place.left - state
 
 
 class RestShare(_Time):
