@@ -124,8 +124,9 @@ class NotesGrammar(Grammar):
         wishes: of `style` (a name), `mode` (then the key is named and every pitch in the
             scale), `key` (a tonic), `density` (a class), `low`, `high` (MIDI numbers),
             `meter` (a `Meter`; then it never changes), `bars` (counted without the
-            pickup, exact), `pickup` (whether there is one), and `unknown` (True: every
-            attribute that is not wished for stays unknown).
+            pickup, exact), `pickup` (whether there is one), `unknown` (True: every
+            attribute that is not wished for stays unknown), and `any_pitch` (True: the
+            mode says nothing of the pitches; something else does).
 
     Raises:
         UsageError: for a wish that no token can say.
@@ -137,13 +138,14 @@ class NotesGrammar(Grammar):
         self.bars: int | None = given.pop("bars", None)
         self.pickup: bool | None = given.pop("pickup", None)
         self.unknown = bool(given.pop("unknown", False))
+        any_pitch = bool(given.pop("any_pitch", False))
         if self.bars is not None and not 1 <= self.bars <= MOST_BARS:
             raise UsageError(f"{self.bars} bars", remedy=f"ask for 1 to {MOST_BARS}")
         self.forced = {role: _token(role, value, styles) for role, value in given.items()}
         if {"low", "high"} <= self.forced.keys() and self.forced["low"] > self.forced["high"]:
             raise UsageError("the lowest pitch is above the highest")
         mode = given.get("mode")
-        self.scale = frozenset(range(12)) if mode is None else scale_of(mode)
+        self.scale = frozenset(range(12)) if mode is None or any_pitch else scale_of(mode)
         self.styles = len(styles)
         # States repeat a great deal, within a tune and over a batch.
         self.allowed = lru_cache(maxsize=20_000)(self._allowed)  # type: ignore[method-assign]
