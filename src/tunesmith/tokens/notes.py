@@ -49,6 +49,8 @@ from tunesmith.tokens.table import (
     LENGTH0,
     LENGTHS,
     LOWEST,
+    METER0,
+    METER_STEPS,
     MODE0,
     NAMES,
     PICKUP,
@@ -315,26 +317,60 @@ def fold_infill(ids: Ids, rng: np.random.Generator) -> Ids:
     starts = np.flatnonzero(is_bar(ids))
     if ids[-1] != END or len(starts) < 2:
         return ids
-    meters, now = [], int(ids[FIRST_EVENT])
-    clean = []
-    for start in starts:
-        first = start + 1
-        before = now
-        if is_meter(ids[first]):
-            now, first = int(ids[first]), first + 1
-        meters.append((before, now))
-        clean.append(ids[first + 1] != TIE)
+    clean = [ids[s + 2 + is_meter(ids[s + 1])] != TIE for s in starts]
     borders = [i for i, c in enumerate(clean) if c]
     if len(borders) < 2:
         return ids
     a, b = sorted(rng.choice(len(borders), size=2, replace=False))
-    a, b = borders[a], borders[b]
-    head, middle, tail = ids[: starts[a]], ids[starts[a] : starts[b]], ids[starts[b] :]
+    known, middle, _ = fold_at(ids, borders[a], borders[b])
+    return np.concatenate([known, middle, [END]]).astype(ids.dtype)
+
+
+def fold_at(ids: Ids, first: int, after: int) -> tuple[Ids, Ids, int]:
+    """A tune with some of its bars moved behind its end.
+
+    Args:
+        ids: the tune.
+        first: the first bar to move, 0-based among the counted bars.
+        after: the first that stays behind it.
+
+    Returns:
+        the rest of the tune up to `fill`; the bars that were moved; how many ids of the
+        rest stand before them.
+    """
+    starts = np.flatnonzero(is_bar(ids))
+    meters, now = [], int(ids[FIRST_EVENT])
+    for start in starts:
+        before = now
+        now = int(ids[start + 1]) if is_meter(ids[start + 1]) else now
+        meters.append((before, now))
+    head, middle = ids[: starts[first]], ids[starts[first] : starts[after]]
+    tail = ids[starts[after] :]
     # What is read before the tail is the head: say the metre if it is another.
-    body = tail[2:] if meters[b][0] != meters[b][1] else tail[1:]
-    change = [meters[b][1]] if meters[b][1] != meters[a][0] else []
-    parts = [head, [GAP], tail[:1], change, body, [FILL], middle, [END]]
-    return np.concatenate([np.asarray(p, ids.dtype) for p in parts])
+    body = tail[2:] if meters[after][0] != meters[after][1] else tail[1:]
+    change = [meters[after][1]] if meters[after][1] != meters[first][0] else []
+    parts = [head, [GAP], tail[:1], change, body, [FILL]]
+    return np.concatenate([np.asarray(p, ids.dtype) for p in parts]), middle, len(head)
+
+
+def primer_ids(ids: Ids, more: int) -> Ids:
+    """A tune that is to go on for `more` bars: without its end, its last bar filled up.
+
+    Args:
+        ids: the tune; its bars are numbered anew.
+        more: bars to come.
+    """
+    starts = np.flatnonzero(is_bar(ids))
+    filled = np.array(ids[:-1])
+    for i, start in enumerate(starts):
+        filled[start] = bar_token(len(starts) - i + more)
+    meter = [t for t in ids[FIRST_EVENT:] if is_meter(t)][-1]
+    last = filled[starts[-1] :]
+    lengths = last[(last >= LENGTH0) & (last < LENGTH0 + len(LENGTHS))]
+    missing = METER_STEPS[meter - METER0] - sum(LENGTHS[n - LENGTH0] for n in lengths)
+    rest: list[int] = []
+    _put(rest, missing, REST)
+    return np.concatenate([filled, np.asarray(rest, ids.dtype)])
 
 
 def unfold_infill(ids: list[int]) -> list[int]:
