@@ -37,7 +37,7 @@ def test_generated_tunes_keep_what_was_asked(model):
         assert sum(not b.is_pickup for b in tune.melody.bars) == 4
         assert {str(b.meter) for b in tune.melody.bars} == {"6/8"}
         assert str(tune.melody.key) == "D dorian" and tune.melody.tempo == 96
-        assert all(c["met"] for c in tune.receipt["constraints"] if c["kind"] == "hard")
+        assert all(c["held"] for c in tune.receipt["constraints"] if c["kind"] == "hard")
         assert tune.receipt["seed"] == 3 and tune.receipt["bits_per_note"] > 0
 
 

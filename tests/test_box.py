@@ -39,7 +39,7 @@ def test_it_knows_its_styles(model):
     assert model.vocabulary.styles == ("folk", "openewld", "lieder")
     for style in model.vocabulary.styles:
         (tune,) = generate(model, seed=1, bars=4, style=style)
-        assert all(c["met"] for c in tune.receipt["constraints"] if c["kind"] == "hard")
+        assert all(c["held"] for c in tune.receipt["constraints"] if c["kind"] == "hard")
 
 
 def test_what_is_asked_is_kept_and_every_tune_has_its_receipt(tunes):
@@ -47,7 +47,7 @@ def test_what_is_asked_is_kept_and_every_tune_has_its_receipt(tunes):
         assert len([b for b in tune.melody.bars if not b.is_pickup]) == 8
         assert str(tune.melody.key) == "D dorian"
         assert {p % 12 for p in tune.melody.pitches} <= {2, 4, 5, 7, 9, 11, 0}
-        assert all(c["met"] for c in tune.receipt["constraints"] if c["kind"] == "hard")
+        assert all(c["held"] for c in tune.receipt["constraints"] if c["kind"] == "hard")
         found = tune.receipt["originality"]
         assert found["longest_run"] >= 0 and tune.receipt["model_licence"].startswith("MIT")
     assert len({tuple(t.melody.pitches) for t in tunes}) == len(tunes)

@@ -1,16 +1,13 @@
-"""Commands that make: corpora, models, melodies."""
+"""Commands that make corpora and models."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from tunesmith.cli.common import Force, Model, Track, app, print_rows, progress
-
-if TYPE_CHECKING:
-    from tunesmith.api.composing import Tune
+from tunesmith.cli.common import Force, Track, app, print_rows, progress
 
 
 @app.command()
@@ -109,104 +106,6 @@ def train(
         print(f"Stopped. Go on with: tunesmith train {corpus} --out {out} --resume{again}")
         raise typer.Exit(130)
     print(f"The model is in {out}. Compose with: tunesmith generate --model {out} --out tunes")
-
-
-@app.command()
-def generate(
-    out: Annotated[Path, typer.Option(help="A folder for the melodies.")] = Path("tunes"),
-    model: Model = None,
-    count: Annotated[int, typer.Option(help="How many melodies.", min=1, max=10_000)] = 1,
-    seed: Annotated[int | None, typer.Option(help="Random if not given; printed.", min=0)] = None,
-    bars: Annotated[int | None, typer.Option(help="How many bars, exactly.", min=1)] = None,
-    key: Annotated[str | None, typer.Option(help="The tonic, as D or Bb.")] = None,
-    mode: Annotated[str | None, typer.Option(help="major, minor, dorian, …")] = None,
-    meter: Annotated[str | None, typer.Option(help="As 6/8; exact.")] = None,
-    tempo: Annotated[
-        float | None, typer.Option("--tempo", "--bpm", help="Quarter notes a minute.")
-    ] = None,
-    style: Annotated[str | None, typer.Option(help="One of the model's styles.")] = None,
-    temperature: Annotated[
-        float | None, typer.Option(help="Below 1 safer, above 1 bolder.", show_default=False)
-    ] = None,
-    top_k: Annotated[int, typer.Option(help="Keep the k likeliest; 0 = all.", min=0)] = 0,
-    top_p: Annotated[
-        float | None, typer.Option(help="Keep this much probability; 1 = all.", show_default=False)
-    ] = None,
-    from_: Annotated[
-        int | None, typer.Option("--from", help="Make so many and keep the best.", min=1)
-    ] = None,
-    rank: Annotated[
-        str | None, typer.Option(help="Best by: rules, likelihood or both.  [default: rules]")
-    ] = None,
-    min_rule: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=SCORE", help="Refuse below; may be given again."),
-    ] = None,
-    max_copy: Annotated[
-        int | None,
-        typer.Option(help="Refuse a longer run of notes shared with a training tune.", min=0),
-    ] = None,
-    formats: Annotated[
-        str, typer.Option("--format", help="Of mid,abc,musicxml,kern,letters,wav,svg,png.")
-    ] = "mid",
-    from_receipt: Annotated[
-        Path | None, typer.Option(help="Write the tune of this receipt again instead.")
-    ] = None,
-    force: Force = False,
-) -> None:
-    """Compose melodies, each with a receipt."""
-    from tunesmith.api import composing, writing
-    from tunesmith.evaluation.ranking import parse_limits
-
-    names = writing.parse_formats(formats)
-    if from_receipt:
-        tunes = [composing.read_receipt(from_receipt)]
-    else:
-        with progress("composing") as told:
-            tunes = composing.generate(
-                composing.load_model(model), count=count, seed=seed, bars=bars, key=key,
-                mode=mode, meter=meter, tempo=tempo, style=style, temperature=temperature,
-                top_k=top_k, top_p=top_p, from_=from_, rank=rank,
-                min_rules=parse_limits(min_rule) if min_rule else None, max_copy=max_copy,
-                progress=told,
-            )  # fmt: skip
-        print(f"seed {tunes[0].receipt['seed']}")
-    written = writing.write_tunes(tunes, out, names, force=force)
-    if "chosen" in tunes[0].receipt and not from_receipt:
-        _print_choice(tunes)
-    for tune in tunes[:20]:
-        m = tune.melody
-        print(
-            f"{m.title}: {m.key or 'no key'}, {m.meters[0]}, {len(m.notes)} notes, "
-            f"{tune.receipt['bits_per_note']:.2f} bits a note"
-        )
-    print(f"{len(written)} files in {out}")
-
-
-def _print_choice(tunes: list[Tune]) -> None:
-    """Why these were kept, and what refused the others."""
-    chosen = tunes[0].receipt["chosen"]
-    rows: list[tuple[str, ...]] = [
-        ("place", "tune", "combined", "bits a note", "longest copy", "lowest rules")
-    ]
-    for tune in tunes:
-        scores = {n: s for n, s in tune.receipt["rules"].items() if s is not None}
-        combined = scores.pop("combined")
-        lowest = sorted(scores.items(), key=lambda item: item[1])[:3]
-        copied = (tune.receipt.get("originality") or {}).get("longest_run", "-")
-        rows.append(
-            (
-                str(tune.receipt["chosen"]["place"]), tune.melody.title, f"{combined:.2f}",
-                f"{tune.receipt['bits_per_note']:.2f}", str(copied),
-                ", ".join(f"{n} {s:.2f}" for n, s in lowest),
-            )
-        )  # fmt: skip
-    print(f"{len(tunes)} kept of {chosen['from']}, {chosen['passed']} passed, by {chosen['rank']}")
-    if chosen["rank"] != "rules":
-        print(f"likelihood: near {chosen['typical_bits_per_note']:.2f} bits a note, as real tunes")
-    for name, count in chosen["refused"].items():
-        print(f"refused by {name}: {count}")
-    print_rows(rows)
 
 
 def _print_step(record: dict[str, Any]) -> None:

@@ -1,0 +1,218 @@
+"""Drawing tunes for any verb: batches, receipts, and the choice among many."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from tunesmith.api.model import Model, Tune
+from tunesmith.api.receipts import Made, make_receipt
+from tunesmith.decoding import Sampling, generate_ids
+from tunesmith.decoding.constraints import Constraints
+from tunesmith.errors import UsageError
+from tunesmith.evaluation import ranking
+from tunesmith.evaluation.rules_score import rule_figures
+from tunesmith.melody import Melody
+from tunesmith.tokens import Grammar
+
+BATCH = 64
+TEMPERATURE, TOP_P = 1.0, 0.97
+"""The defaults of sampling; `benchmarks/LOG.md` says what else was tried."""
+MOST_TUNES = 10_000
+_MOST_REDRAWN = 8
+"""How many times as many tunes may be drawn as are wanted, where some are refused."""
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """How tunes are drawn, and how many; what the model is conditioned on but not bound to.
+
+    Attributes:
+        count: how many, 1 to 10,000.
+        seed: of the sampling; random if None, and always in the receipt.
+        tempo: quarter notes a minute, written into the files.
+        style: one of the model's styles.
+        density: sounding notes a quarter.
+        temperature: see `Sampling`; None is `TEMPERATURE`.
+        top_k: see `Sampling`.
+        top_p: see `Sampling`; None is `TOP_P`.
+        from_: draw so many, at least `count`, and keep the `count` best that pass.
+        rank: what is best: 'rules' (the default), 'likelihood' or 'both'; see
+            `evaluation.ranking.choose_best`. 'likelihood' takes as typical the bits
+            per note of the model's validation tunes. The best come first.
+        min_rules: the least score by rule that a tune must have, 0 to 1.
+        max_copy: notes that the longest run shared with a training tune may have.
+        progress: told (tunes ended, tunes).
+
+    Raises:
+        UsageError: for values that make no sense.
+    """
+
+    count: int = 1
+    seed: int | None = None
+    tempo: float | None = None
+    style: str | None = None
+    density: float | None = None
+    temperature: float | None = None
+    top_k: int = 0
+    top_p: float | None = None
+    from_: int | None = None
+    rank: str | None = None
+    min_rules: Mapping[str, float] | None = None
+    max_copy: int | None = None
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= MOST_TUNES:
+            raise UsageError(f"{self.count} melodies", remedy="ask for 1 to 10,000")
+        if not self.count <= self.drawn <= MOST_TUNES:
+            raise UsageError(
+                f"{self.count} melodies from {self.drawn}",
+                remedy=f"use --from {self.count} to 10,000",
+            )
+        if self.tempo is not None and not 10 <= self.tempo <= 500:
+            raise UsageError(
+                f"a tempo of {self.tempo}", remedy="use 10 to 500 quarter notes a minute"
+            )
+        if self.density is not None and not 0.05 <= self.density <= 12:
+            raise UsageError(
+                f"a density of {self.density}", remedy="use 0.05 to 12 notes a quarter, as 1.5"
+            )
+        if self.seed is not None and self.seed < 0:
+            raise UsageError("a negative seed", remedy="use 0 or more")
+        ranking.check(self.rank or "rules", self.min_rules or {})
+        self.sampling  # noqa: B018 - for its refusals
+
+    @property
+    def drawn(self) -> int:
+        """How many tunes to draw, to keep `count` of them."""
+        return self.count if self.from_ is None else self.from_
+
+    @property
+    def chooses(self) -> bool:
+        """Whether some of what is drawn may be left out."""
+        return any(v is not None for v in (self.from_, self.rank, self.min_rules, self.max_copy))
+
+    @property
+    def sampling(self) -> Sampling:
+        """As the samplers take it."""
+        return Sampling(
+            temperature=TEMPERATURE if self.temperature is None else self.temperature,
+            top_k=self.top_k,
+            top_p=TOP_P if self.top_p is None else self.top_p,
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a verb makes.
+
+    Attributes:
+        verb: its name, as in the receipt.
+        make: draws one tune for each generator.
+        constraints: what each must keep.
+        judged: the part of a melody that the constraints speak of.
+        asked: what was asked, as plain data.
+        about: what else goes into the receipt.
+        refuse: why a melody is not kept, or ''; then another is drawn.
+    """
+
+    verb: str
+    make: Callable[[Sequence[np.random.Generator], Progress | None], list[Made]]
+    constraints: Constraints = field(default_factory=Constraints)
+    judged: Callable[[Melody], Melody] = lambda melody: melody
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
+    refuse: Callable[[Melody], str] = lambda melody: ""
+
+
+def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
+    """The tunes of a plan, the best first where there is a choice.
+
+    Raises:
+        UsageError: if too few pass.
+    """
+    seed = secrets.randbits(32) if how.seed is None else how.seed
+    how = replace(how, seed=seed)
+    tunes: list[Tune] = []
+    tried, why = 0, ""
+    while len(tunes) < how.drawn:
+        if tried >= _MOST_REDRAWN * how.drawn:
+            raise UsageError(
+                f"of {tried} tunes {tried - len(tunes)} were refused: {why}",
+                remedy="loosen that, or ask for fewer",
+            )
+        size = min(BATCH, how.drawn - len(tunes))
+        generators = [np.random.default_rng([seed, tried + i]) for i in range(size)]
+        for i, made in enumerate(plan.make(generators, _later(how.progress, len(tunes), how))):
+            if said := plan.refuse(made.melody):
+                why = said
+                continue
+            tunes.append(_tune(model, plan, how, made, tried + i))
+        tried += size
+    return _best(model, tunes, how) if how.chooses else tunes
+
+
+def _tune(model: Model, plan: Plan, how: Drawing, made: Made, index: int) -> Tune:
+    melody = made.melody
+    if how.tempo is not None:
+        melody = replace(melody, tempo=how.tempo)
+    if not melody.title:
+        melody = replace(melody, title=f"Tune {how.seed}-{index + 1}")
+    receipt = make_receipt(
+        model, replace(made, melody=melody), plan.constraints, plan.judged(melody), how.sampling
+    )
+    soft = {"style": how.style, "density": how.density, "tempo": how.tempo}
+    asked = {**plan.asked, **{k: v for k, v in soft.items() if v is not None}}
+    head = {"receipt": receipt.pop("receipt"), "verb": plan.verb}
+    head |= {"seed": how.seed, "index": index, "count": how.drawn, "batch": BATCH, "asked": asked}
+    receipt = head | receipt | dict(plan.about)
+    receipt["rules"] = rule_figures(melody)
+    return Tune(melody, receipt)
+
+
+def sample(
+    model: Model,
+    grammars: Sequence[Grammar],
+    generators: Sequence[np.random.Generator],
+    sampling: Sampling,
+    progress: Progress | None,
+) -> list[Any]:
+    """`generate_ids` with a model."""
+    return generate_ids(model.network, grammars, generators, sampling, progress=progress)
+
+
+def _later(progress: Progress | None, before: int, how: Drawing) -> Progress | None:
+    """A batch's progress as progress of the whole."""
+    return progress and (lambda ended, _: progress(before + ended, how.drawn))
+
+
+def _best(model: Model, tunes: list[Tune], how: Drawing) -> list[Tune]:
+    """The best tunes, the first the best; their receipts say how they were chosen."""
+    rank = how.rank or "rules"
+    candidates = [
+        ranking.Candidate(
+            tune.receipt["rules"],
+            tune.receipt["bits_per_note"],
+            (tune.receipt.get("originality") or {}).get("longest_run"),
+            sparse=len(tune.melody.notes) < len(tune.melody.bars),
+        )
+        for tune in tunes
+    ]
+    typical = (model.checkpoint.provenance.get("scores") or {}).get("bits_per_note")
+    choice = ranking.choose_best(
+        candidates, how.count, rank=rank, limits=how.min_rules, most_copied=how.max_copy,
+        typical_bits=typical,
+    )  # fmt: skip
+    for place, i in enumerate(choice.kept, 1):
+        tunes[i].receipt["chosen"] = {
+            "rank": rank, "place": place, "from": len(tunes), "passed": choice.passed,
+            "refused": dict(choice.refused), "typical_bits_per_note": typical,
+            "min_rules": dict(how.min_rules or {}), "max_copy": how.max_copy,
+        }  # fmt: skip
+    return [tunes[i] for i in choice.kept]
