@@ -8,6 +8,7 @@ import sys
 from tunesmith.cli import (
     building,
     compare,
+    continue_,
     converting,
     evaluate,
     generate,
@@ -23,6 +24,7 @@ __all__ = [
     "app",
     "building",
     "compare",
+    "continue_",
     "converting",
     "evaluate",
     "generate",

@@ -153,18 +153,16 @@ class Soft:
         float | None, _option(SOFT, "Below 1 safer, above 1 bolder. (default 1)")
     ] = None
     top_k: Annotated[int, _option(SOFT, "Keep the k likeliest; 0 = all.", min=0)] = 0
-    top_p: Annotated[
-        float | None, _option(SOFT, "Keep this much probability. (default 0.97)")
-    ] = None
+    top_p: Annotated[float | None, _option(SOFT, "Keep this much probability. (default 0.97)")] = (
+        None
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     """How many, and which."""
 
-    count: Annotated[
-        int, _option(CHOICE, "How many melodies. (default 1)", min=1, max=10_000)
-    ] = 1
+    count: Annotated[int, _option(CHOICE, "How many melodies. (default 1)", min=1, max=10_000)] = 1
     seed: Annotated[int | None, _option(CHOICE, "Random if not given; printed.", min=0)] = None
     from_: Annotated[
         int | None, _option(CHOICE, "Make so many and keep the best.", "--from", min=1)
@@ -197,15 +195,16 @@ class Output:
 
     formats: Annotated[
         str,
-        _option(
-            OUTPUT, "Of mid,abc,musicxml,kern,letters,wav,svg,png. (default mid)", "--format"
-        ),
+        _option(OUTPUT, "Of mid,abc,musicxml,kern,letters,wav,svg,png. (default mid)", "--format"),
     ] = "mid"
     tempo: Annotated[
         float | None, _option(OUTPUT, "Quarter notes a minute.", "--tempo", "--bpm")
     ] = None
     force: Annotated[bool, _option(OUTPUT, "Replace what is there.", "--force")] = False
     as_json: Annotated[bool, _option(OUTPUT, "Print the receipts as JSON.", "--json")] = False
+
+
+Source = Annotated[Path, typer.Argument(metavar="FILE", help="A file of music with one melody.")]
 
 
 def one_melody(path: Path, track: str = "auto", tune: int | None = None) -> Melody:

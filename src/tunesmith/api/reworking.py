@@ -1,0 +1,240 @@
+"""Work on a melody that is there: go on with it, fill it in, vary it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tunesmith.api.composing import steered
+from tunesmith.api.drawing import Drawing, Plan, Progress, draw, sample
+from tunesmith.api.model import Model, Tune
+from tunesmith.api.receipts import Made, asked_data, plain
+from tunesmith.decoding.constraints import Constraint, Constraints, Event, Primed
+from tunesmith.decoding.constraints.events import NOTE, SOUNDS, TIE
+from tunesmith.decoding.constraints.search import Facts
+from tunesmith.errors import InputError, UsageError
+from tunesmith.keyfinding import with_estimates
+from tunesmith.melody import TICKS_PER_QUARTER, Melody
+from tunesmith.theory import SCALES
+from tunesmith.tokens import NotesVocabulary
+from tunesmith.tokens.base import Ids
+from tunesmith.tokens.grammar import MOST_BARS, NotesGrammar
+from tunesmith.tokens.notes import primer_ids
+from tunesmith.tokens.table import METER0, density_class, meter_token
+
+
+def prepared(melody: Melody) -> Melody:
+    """A melody with a key, without empty bars at its end, and its last bar filled up with a rest.
+
+    A last bar that is short by the pickup stays so.
+    """
+    melody = with_estimates(melody)
+    bars = melody.bars
+    last = max(b.index for b in bars if b.start < melody.notes[-1].end)
+    end, sounding = bars[last].end, melody.notes[-1].end
+    short = end - melody.pickup
+    duration = short if sounding <= short == melody.duration else end
+    meters = tuple(m for m in melody.meters if m.tick < end)
+    chords = tuple(c for c in melody.chords if c.tick <= duration)
+    return replace(melody, duration=duration, meters=meters, chords=chords)
+
+
+def own_scale(melody: Melody, asked: Constraints) -> dict[str, Any]:
+    """The pitch classes of a melody's key and of its own notes, unless others are asked for."""
+    if asked.scale or asked.key or asked.mode or not melody.key:
+        return {}
+    scale = {(melody.key.pitch_class + s) % 12 for s in SCALES[melody.key.mode]}
+    tonic = melody.key.pitch_class
+    ordered = sorted(scale | {p % 12 for p in melody.pitches}, key=lambda p: (p - tonic) % 12)
+    return {"scale": " ".join(_CLASSES[p] for p in ordered)}
+
+
+_CLASSES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+
+
+def notes_model(model: Model) -> NotesVocabulary:
+    """The model's vocabulary, if it can say what files have.
+
+    Raises:
+        UsageError: if it is of letters or pitches alone.
+    """
+    if not isinstance(model.vocabulary, NotesVocabulary):
+        raise UsageError(
+            f"a model of {model.vocabulary.kind} cannot work on a melody",
+            remedy="use a model trained with --tokens notes",
+        )
+    return model.vocabulary
+
+
+def header_wishes(
+    model: Model, melody: Melody, constraints: Constraints, how: Drawing
+) -> dict[str, Any]:
+    """What the attributes of the tokens say of a melody that is worked on."""
+    density = how.density
+    if density is None:
+        density = len(melody.notes) * TICKS_PER_QUARTER / melody.duration
+    found: dict[str, Any] = {
+        "unknown": True, "any_pitch": True, "style": how.style, "density": density_class(density)
+    }  # fmt: skip
+    if melody.key:
+        found |= {"mode": melody.key.mode, "key": melody.key.tonic}
+    if constraints.range is None:
+        found |= {"low": min(melody.pitches), "high": max(melody.pitches)}
+    return found
+
+
+def with_header(vocabulary: NotesVocabulary, ids: Ids, wishes: dict[str, Any]) -> Ids:
+    """The ids of a tune with the attributes that a grammar is asked for."""
+    state = (grammar := NotesGrammar(vocabulary.styles, wishes)).start()
+    changed = np.array(ids)
+    for place in range(7):
+        changed[place] = int(grammar.allowed(state).argmax())
+        state = grammar.advance(state, int(changed[place]))
+    return changed
+
+
+# -- continue ------------------------------------------------------------------------
+
+
+class Sounds(Constraint):
+    """At least one note begins, and no note sounds on from before."""
+
+    name = "sound"
+    kind: ClassVar[str] = "time"
+    hears: ClassVar[frozenset[str]] = SOUNDS
+    counts_bars = False
+
+    def step(self, state: Any, event: Event) -> int | None:  # noqa: D102
+        if event.kind == TIE and not state:
+            return None
+        return 2 if event.kind == NOTE else max(state, 1)
+
+    def accept(self, state: Any) -> bool:  # noqa: D102
+        return bool(state == 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Following(Constraints):
+    """Constraints on the bars that follow a primer.
+
+    Attributes:
+        layout: places of the metres in the table, of the primer's bars and of those after it.
+    """
+
+    layout: tuple[int, ...] = ()
+
+    def asked(self) -> dict[str, Any]:  # noqa: D102
+        return {name: value for name, value in super().asked().items() if name != "layout"}
+
+    def assemble(self, names: Any = None) -> tuple[Facts, list[Constraint]]:  # noqa: D102
+        facts, automata = super().assemble(names)
+        return replace(facts, layout=self.layout, bars=len(self.layout)), [*automata, Sounds()]
+
+
+def continue_(
+    model: Model,
+    melody: Melody,
+    constraints: Constraints | None = None,
+    *,
+    bars: int = 8,
+    only_new: bool = False,
+    **how: Any,
+) -> list[Tune]:
+    """Go on with a melody.
+
+    The melody stays as it is, but empty bars at its end are left out, and its last bar is filled
+    up with a rest. The metre stays that of its last bar. The constraints speak of the new bars
+    alone; if they name no key or scale, the new notes keep to the scale of the melody's key and
+    its own chromatic notes.
+
+    Args:
+        model: from `load_model`.
+        melody: at least one bar.
+        constraints: what the new bars must keep.
+        bars: how many new ones, 1 to 512 with the melody's own.
+        only_new: whether to give the new bars alone, without the melody.
+        how: as for `generate`.
+
+    Raises:
+        UsageError: for what cannot be asked.
+        InputError: if the melody has what no token says.
+    """
+    drawing, vocabulary = Drawing(**how), notes_model(model)
+    source, asked = prepared(melody), constraints or Constraints()
+    own = sum(not b.is_pickup for b in source.bars)
+    if not 1 <= bars <= MOST_BARS - own:
+        raise UsageError(
+            f"{bars} bars after {own}", remedy=f"ask for 1 to {max(1, MOST_BARS - own)}"
+        )
+    source = replace(source, duration=source.bars[-1].end)
+    try:
+        layout = [meter_token(b.meter) - METER0 for b in source.bars if not b.is_pickup]
+        encoded = vocabulary.encode(source, drawing.style)
+    except InputError as e:
+        raise e.at(melody.origin or "the melody") from e
+    keeps = Following(
+        **{**asked.asked(), **own_scale(source, asked)},
+        layout=(*layout, *layout[-1:] * bars),
+    )
+    wishes = header_wishes(model, source, asked, drawing) | {"bars": own + bars}
+    ids = with_header(vocabulary, primer_ids(encoded.ids, bars), wishes)
+    primed = Primed(vocabulary.grammar(wishes), [int(i) for i in ids])
+    grammar = steered(primed, keeps, unseen=len(ids), unseen_bars=own)
+    begin = source.duration
+    begin_on_grid = vocabulary.decode(encoded.ids).bars[-1].end
+
+    def make(generators: Sequence[np.random.Generator], progress: Progress | None) -> list[Made]:
+        made = sample(model, [grammar] * len(generators), generators, drawing.sampling, progress)
+        return [
+            Made(
+                _joined(source, vocabulary.decode(one.ids), begin_on_grid, only_new),
+                ((one, len(ids)),),
+                (0 if only_new else begin, begin_on_grid),
+            )
+            for one in made
+        ]
+
+    def judged(melody: Melody) -> Melody:
+        return melody if only_new else _after(melody, begin)
+
+    plan = Plan(
+        "continue", make, keeps, judged,
+        asked={**asked_data(asked), "bars": bars, "only_new": only_new},
+        about={"source": plain(melody), "primer_bars": own, "moved_in_primer": encoded.moved},
+    )  # fmt: skip
+    return draw(model, plan, drawing)
+
+
+def _after(melody: Melody, tick: int) -> Melody:
+    """What begins at or after a barline, as a melody of its own."""
+    notes = tuple(replace(n, onset=n.onset - tick) for n in melody.notes if n.onset >= tick)
+    now = replace(melody.meter_at(tick), tick=0)
+    later = (replace(m, tick=m.tick - tick) for m in melody.meters if m.tick > tick)
+    chords = tuple(replace(c, tick=c.tick - tick) for c in melody.chords if c.tick >= tick)
+    return replace(
+        melody, notes=notes, meters=(now, *later), pickup=0, duration=melody.duration - tick,
+        chords=chords,
+    )  # fmt: skip
+
+
+def _joined(source: Melody, whole: Melody, tick: int, only_new: bool) -> Melody:
+    """A melody and what follows it; or what follows alone.
+
+    Args:
+        source: the melody, to the barline after which there are new bars.
+        whole: it, on the grid, and the new bars.
+        tick: the tick of `whole` at which these begin.
+        only_new: whether to leave out the melody.
+    """
+    title = f"{source.title} (continued)" if source.title else ""
+    if only_new:
+        part = _after(replace(whole, key=source.key), tick)
+        return replace(part, title=title, tempo=source.tempo)
+    shift = source.duration - tick
+    new = [replace(n, onset=n.onset + shift) for n in whole.notes if n.onset >= tick]
+    return replace(
+        source, notes=(*source.notes, *new), duration=whole.duration + shift, title=title
+    )
