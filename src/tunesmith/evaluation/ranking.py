@@ -1,13 +1,21 @@
-"""Choose the best of many generated tunes: refuse by limits, then rank. Plain numbers only."""
+"""Choose the best of many tunes: refuse by limits, rank, keep apart. Plain numbers only."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tunesmith.errors import UsageError
 from tunesmith.evaluation.rules import RULES
+from tunesmith.evaluation.rules_score import TYPICAL
+
+Distances = Callable[[int], NDArray[np.float64]]
+"""How far each candidate is from one of them, (candidates,), each 0 to 1."""
 
 RANKS = ("rules", "likelihood", "both")
 """What to rank by: the rules' combined score; how near the bits per note are to the typical
@@ -42,11 +50,31 @@ class Choice:
         kept: indices of the candidates kept, the best first.
         refused: how many each filter refused; a tune may count at several.
         passed: how many passed all filters.
+        nearest: of each one kept, how far the nearest other one kept is, and which candidate
+            that is; None if it is alone or no distances were given.
+        too_near: how many passed, stood before the last one that was looked at, and were left
+            out since they were too near to one kept before.
+        wanted: how many were to be kept.
+        apart: how far apart they had to be.
     """
 
     kept: tuple[int, ...]
     refused: Mapping[str, int]
     passed: int
+    nearest: tuple[tuple[float, int] | None, ...] = ()
+    too_near: int = 0
+    wanted: int = 0
+    apart: float = 0.0
+
+    @property
+    def shortfall(self) -> str:
+        """One line if fewer were kept than wanted, else ''."""
+        if len(self.kept) >= self.wanted:
+            return ""
+        return (
+            f"only {len(self.kept)} of the {self.passed} tunes that pass are at least "
+            f"{self.apart:g} apart, and {self.wanted} were wanted: make more with --from"
+        )
 
 
 def parse_limits(texts: Sequence[str]) -> dict[str, float]:
@@ -89,8 +117,10 @@ def choose_best(
     limits: Mapping[str, float] | None = None,
     most_copied: int | None = None,
     typical_bits: float | None = None,
+    distances: Distances | None = None,
+    apart: float = 0.0,
 ) -> Choice:
-    """The best `count` of the candidates that pass the limits.
+    """The best `count` of the candidates that pass the limits and differ from each other.
 
     By 'rules' the largest combined score is best. By 'likelihood' it is the smallest
     |bits per note - typical bits|: a tune far below what real tunes cost is dull
@@ -98,6 +128,11 @@ def choose_best(
     places. Ties keep the order of the candidates; those with fewer notes than bars come
     after all others. A rule that does not apply to a tune
     refuses nothing.
+
+    From the best down, each is kept that is at least `apart` from all kept before; of two
+    variants the better one stays. So the best of all is always kept, what is kept does not
+    depend on how many are wanted, and each left out has a better neighbour. If the candidates
+    run out, fewer are kept, which `Choice.shortfall` says.
 
     Args:
         candidates: what to choose from.
@@ -107,12 +142,17 @@ def choose_best(
         most_copied: the longest run of notes that may be shared with a training tune.
         typical_bits: bits per note of real tunes that were not trained on; needed by
             'likelihood' and 'both'.
+        distances: how far apart they are, as `variety.Distances(melodies).to`.
+        apart: the least distance of any two that are kept, 0 to 1; 0 keeps equal ones too.
 
     Raises:
-        UsageError: an unknown rank or rule, fewer than `count` pass, or a figure is missing.
+        UsageError: an unknown rank or rule, `apart` outside its range, fewer than `count`
+            pass, or a figure is missing.
     """
     limits = limits or {}
     check(rank, limits)
+    if not 0 <= apart <= 1:
+        raise UsageError(f"tunes at least {apart:g} apart", remedy="use 0 (off) to 1")
     if rank != "rules" and typical_bits is None:
         raise UsageError(
             "the model does not say how many bits per note real tunes cost",
@@ -134,8 +174,109 @@ def choose_best(
             remedy=f"loosen {most}, or make more with --from",
         )
     places = _places(candidates, passed, rank, typical_bits)
-    kept = sorted(passed, key=lambda i: (candidates[i].sparse, places[i], i))[:count]
-    return Choice(tuple(kept), dict(refused), len(passed))
+    ordered = sorted(passed, key=lambda i: (candidates[i].sparse, places[i], i))
+    if distances is None:
+        return Choice(tuple(ordered[:count]), dict(refused), len(passed), wanted=count)
+    kept, rows, too_near = _apart(ordered, count, distances, apart)
+    nearest = tuple(_nearest(i, row, kept) for i, row in zip(kept, rows, strict=True))
+    return Choice(tuple(kept), dict(refused), len(passed), nearest, too_near, count, apart)
+
+
+def _apart(
+    ordered: Sequence[int], count: int, distances: Distances, apart: float
+) -> tuple[list[int], list[NDArray[np.float64]], int]:
+    """The first ones that are far enough from all before; their distances; those left out."""
+    kept: list[int] = []
+    rows: list[NDArray[np.float64]] = []
+    too_near = 0
+    for i in ordered:
+        if len(kept) == count:
+            break
+        if any(row[i] < apart for row in rows):
+            too_near += 1
+            continue
+        kept.append(i)
+        rows.append(distances(i))
+    return kept, rows, too_near
+
+
+def _nearest(i: int, row: NDArray[np.float64], kept: Sequence[int]) -> tuple[float, int] | None:
+    return min(((float(row[j]), j) for j in kept if j != i), default=None)
+
+
+WEAKEST = 2
+"""How many rules `reasons` names."""
+
+
+def weakest(candidate: Candidate) -> dict[str, float]:
+    """The scores of the rules that lie furthest below the mean of real tunes; at most two."""
+    below = {
+        name: score - TYPICAL[name]
+        for name, score in candidate.rules.items()
+        if name in TYPICAL and score is not None and score < TYPICAL[name]
+    }
+    names = sorted(below, key=lambda name: below[name])[:WEAKEST]
+    return {name: float(candidate.rules[name] or 0.0) for name in names}
+
+
+def reasons(
+    candidates: Sequence[Candidate], choice: Choice, names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Why each was kept, the best first, as plain data for receipts and tables.
+
+    Args:
+        candidates: as given to `choose_best`.
+        choice: what it gave.
+        names: how each candidate is called.
+
+    Returns:
+        For each: 'place' from 1, 'score' (combined rules), 'bits_per_note', 'nearest' and
+        'nearest_distance' (None if it is alone), 'longest_copy' in notes or None, and 'weakest'
+        (`weakest`).
+    """
+    near = choice.nearest or (None,) * len(choice.kept)
+    found = []
+    for place, (i, other) in enumerate(zip(choice.kept, near, strict=True), 1):
+        one = candidates[i]
+        found.append(
+            {
+                "place": place,
+                "score": one.rules[COMBINED],
+                "bits_per_note": one.bits_per_note,
+                "nearest": None if other is None else names[other[1]],
+                "nearest_distance": None if other is None else round(other[0], 4),
+                "longest_copy": one.longest_run,
+                "weakest": weakest(one),
+            }
+        )
+    return found
+
+
+def table(found: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[tuple[str, ...]]:
+    """`reasons` as rows of text, the first the heading.
+
+    Args:
+        found: what `reasons` gave, or what receipts hold of it.
+        names: of the tunes that were kept, in that order.
+    """
+    rows: list[tuple[str, ...]] = [
+        ("place", "tune", "rules", "bits/note", "nearest kept", "longest copy", "below real tunes")
+    ]
+    for one, name in zip(found, names, strict=True):
+        near = one["nearest_distance"]
+        weak = ", ".join(f"{n} {s:.2f} ({TYPICAL[n]:.2f})" for n, s in one["weakest"].items())
+        rows.append(
+            (
+                str(one["place"]),
+                name,
+                "–" if one["score"] is None else f"{one['score']:.3f}",
+                "–" if one["bits_per_note"] is None else f"{one['bits_per_note']:.2f}",
+                "–" if near is None else f"{near:.2f} {one['nearest']}",
+                "–" if one["longest_copy"] is None else f"{one['longest_copy']} notes",
+                weak or "nothing",
+            )
+        )
+    return rows
 
 
 def _reasons(
