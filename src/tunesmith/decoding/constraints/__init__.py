@@ -2,10 +2,12 @@
 
 from tunesmith.decoding.constraints.asked import Constraints, KeptBars
 from tunesmith.decoding.constraints.events import Constraint, Event, Own, Place, register
+from tunesmith.decoding.constraints.explaining import Conflict, explain
 from tunesmith.decoding.constraints.forced import Filling, Primed
 from tunesmith.decoding.constraints.steering import Steered
 
 __all__ = [
+    "Conflict",
     "Constraint",
     "Constraints",
     "Event",
@@ -15,5 +17,6 @@ __all__ = [
     "Place",
     "Primed",
     "Steered",
+    "explain",
     "register",
 ]

@@ -147,7 +147,7 @@ class Constraints:
                 continue
             if name in ("key", "mode", "scale"):
                 if name == scale:
-                    found[name] = Part(automata=(self._scale(),))
+                    found[name] = Part(automata=(self._scale(asked),))
                 elif name == "key" and self.scale is not None:
                     self.degrees  # noqa: B018 - for its refusals
                 continue
@@ -165,13 +165,26 @@ class Constraints:
             found[made.name] = Part(automata=(made,))
         return found
 
-    def _scale(self) -> Constraint:
+    @cached_property
+    def members(self) -> tuple[str, ...]:
+        """What may be part of a conflict: the fields that forbid something, and own names.
+
+        Chromatic notes only allow, and beside a scale key and mode say only what the degrees are.
+        """
+        found = list(self.parts)
+        if self.scale is None and self.key is not None and self.mode is not None:
+            found.insert(found.index("key") + 1, "mode")
+        return tuple(found)
+
+    def _scale(self, names: Collection[str]) -> Constraint:
+        """What pitch classes there are, as far as these fields say it."""
         more = () if self.allow_chromatic is None else parsing.parse_classes(self.allow_chromatic)
         if self.scale is not None:
             return Scale({*parsing.parse_classes(self.scale), *more})
-        mode = self._mode()
-        tonics = range(12) if self.key is None else (parsing.parse_class(self.key),)
-        if self.key is not None and mode:
+        mode = self._mode() if "mode" in names else None
+        key = self.key if "key" in names else None
+        tonics = range(12) if key is None else (parsing.parse_class(key),)
+        if key is not None and mode:
             return Scale({*((tonics[0] + s) % 12 for s in SCALES[mode]), *more})
         return SomeKey(tonics, (mode,) if mode else MODES, more)
 
@@ -179,12 +192,15 @@ class Constraints:
         """The shape of the melody and the automata, of all parts or of some.
 
         Args:
-            names: of the parts; None for all.
+            names: of `members`; None for all. Degrees are those of all that is asked.
 
         Returns:
             Facts and automata. Parts that give two shapes make a contradiction of the facts.
         """
         parts = {n: p for n, p in self.parts.items() if names is None or n in names}
+        if names is not None and self.scale is None and {"key", "mode"} & set(names):
+            parts["key"] = Part(automata=(self._scale(names),))
+            parts.pop("mode", None)
         facts = _merged([part.facts for part in parts.values()])
         automata = [a for part in parts.values() for a in part.automata]
         form = next((a for a in automata if isinstance(a, Form)), None)

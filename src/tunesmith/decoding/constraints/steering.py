@@ -307,8 +307,11 @@ class Steered(Grammar):
                 after.live = False
         return after.live
 
-    def satisfiable(self) -> bool:
-        """Whether there is any tune at all.
+    def satisfiable(self, budget: int | None = None) -> bool:
+        """Whether there is any tune at all; of a primed grammar, any that goes on from there.
+
+        Args:
+            budget: what the search may cost; None is that of every search.
 
         Raises:
             OutOfBudget: if that could not be settled.
@@ -316,17 +319,19 @@ class Steered(Grammar):
         if self.facts.contradiction:
             return False
         spot = self.start()
-        while isinstance(spot, Spot) and not self.ended(spot):
-            mask = self._grammar.allowed(spot.inner)
-            if np.count_nonzero(mask) != 1:
-                break
-            token = int(mask.argmax())
-            after = spot.after.get(token) or self._advance(spot, token)
-            if after is None:
-                return False
-            spot = after
         assert isinstance(spot, Spot)
-        return self.ended(spot) or self._is_live(spot)
+        if isinstance(self._grammar, Primed):
+            for token in self._grammar.ids:
+                after = self._advance(spot, token)
+                if after is None:
+                    return False
+                spot = after
+        before = self.search.budget
+        self.search.budget = budget or before
+        try:
+            return self._is_live(spot)
+        finally:
+            self.search.budget = before
 
     def _is_live(self, spot: Spot) -> bool:
         tune, node, search = spot.tune, spot.node, self.search
