@@ -74,7 +74,7 @@ def generate(
         made = sample(model, grammars, generators, drawing.sampling, progress)
         return [Made(_melody(model, one.ids, tonic), ((one, given),)) for one in made]
 
-    plan = Plan("generate", make, constraints, asked=asked, about=about)
+    plan = Plan("generate", make, lambda melody: [(constraints, melody)], asked=asked, about=about)
     if not like:
         return draw(model, plan, drawing)
     most = LIKE_COPY if drawing.max_copy is None else drawing.max_copy

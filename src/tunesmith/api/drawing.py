@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from tunesmith.api.model import Model, Tune
-from tunesmith.api.receipts import Made, make_receipt
+from tunesmith.api.receipts import Judged, Made, make_receipt
 from tunesmith.decoding import Sampling, generate_ids
-from tunesmith.decoding.constraints import Constraints
 from tunesmith.errors import UsageError
 from tunesmith.evaluation import ranking
 from tunesmith.evaluation.rules_score import rule_figures
@@ -115,8 +114,7 @@ class Plan:
     Attributes:
         verb: its name, as in the receipt.
         make: draws one tune for each generator.
-        constraints: what each must keep.
-        judged: the part of a melody that the constraints speak of.
+        judged: what a melody must keep, and the part of it that this speaks of.
         asked: what was asked, as plain data.
         about: what else goes into the receipt.
         refuse: why a melody is not kept, or ''; then another is drawn.
@@ -124,8 +122,7 @@ class Plan:
 
     verb: str
     make: Callable[[Sequence[np.random.Generator], Progress | None], list[Made]]
-    constraints: Constraints = field(default_factory=Constraints)
-    judged: Callable[[Melody], Melody] = lambda melody: melody
+    judged: Callable[[Melody], Sequence[Judged]]
     asked: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
     refuse: Callable[[Melody], str] = lambda melody: ""
@@ -164,9 +161,7 @@ def _tune(model: Model, plan: Plan, how: Drawing, made: Made, index: int) -> Tun
         melody = replace(melody, tempo=how.tempo)
     if not melody.title:
         melody = replace(melody, title=f"Tune {how.seed}-{index + 1}")
-    receipt = make_receipt(
-        model, replace(made, melody=melody), plan.constraints, plan.judged(melody), how.sampling
-    )
+    receipt = make_receipt(model, replace(made, melody=melody), plan.judged(melody), how.sampling)
     soft = {"style": how.style, "density": how.density, "tempo": how.tempo}
     asked = {**plan.asked, **{k: v for k, v in soft.items() if v is not None}}
     head = {"receipt": receipt.pop("receipt"), "verb": plan.verb}

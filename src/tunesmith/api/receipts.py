@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -23,6 +23,8 @@ from tunesmith.tokens.table import PITCH_LOWEST
 
 RECEIPT_FORMAT = 1
 _LARGEST = 4 * 1024 * 1024
+Judged = tuple[Constraints, Melody]
+"""Constraints, and the melody, or part of one, that they speak of."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,14 @@ class Made:
 
 
 def make_receipt(
-    model: Model, made: Made, constraints: Constraints, judged: Melody, sampling: Sampling
+    model: Model, made: Made, judged: Sequence[Judged], sampling: Sampling
 ) -> dict[str, Any]:
     """The receipt of a melody.
 
     Args:
         model: what made it.
         made: the melody and its ids.
-        constraints: what it was to keep.
-        judged: the part of it that these speak of.
+        judged: what it was to keep, and the part of it that this speaks of.
         sampling: how it was drawn.
     """
     vocabulary, provenance = model.vocabulary, model.checkpoint.provenance
@@ -73,7 +74,7 @@ def make_receipt(
             "machine": platform.machine(),
         },
         "sampling": asdict(sampling),
-        "constraints": hard_entries(constraints, judged),
+        "constraints": hard_entries(judged),
         "struck": sum(one.struck for one, _ in made.passes),
         "bits_per_note": _bits_per_note(made, vocabulary.kind),
         "originality": None,
@@ -98,12 +99,15 @@ def _bits_per_note(made: Made, kind: str) -> float | None:
     return round(nats / float(np.log(2)) / notes, 4) if notes else None
 
 
-def hard_entries(constraints: Constraints, melody: Melody) -> list[dict[str, Any]]:
-    """Each constraint, and whether the finished melody keeps it."""
-    return [
-        {"name": name, "kind": "hard", "wanted": plain(wanted)}
-        for name, wanted in constraints.asked().items()
-    ]
+def hard_entries(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+    """Each constraint, and whether the finished melody keeps it, wherever it speaks of it."""
+    entries: dict[str, dict[str, Any]] = {}
+    for constraints, melody in judged:
+        held = dict.fromkeys(constraints.asked(), True)
+        for name, wanted in constraints.asked().items():
+            entry = {"name": name, "kind": "hard", "wanted": plain(wanted), "held": True}
+            entries.setdefault(name, entry)["held"] &= held[name]
+    return list(entries.values())
 
 
 def plain(value: Any) -> Any:

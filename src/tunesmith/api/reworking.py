@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from tunesmith.api.composing import steered
 from tunesmith.api.drawing import Drawing, Plan, Progress, draw, sample
 from tunesmith.api.model import Model, Tune
-from tunesmith.api.receipts import Made, asked_data, plain
-from tunesmith.decoding.constraints import Constraint, Constraints, Event, Primed
-from tunesmith.decoding.constraints.events import NOTE, SOUNDS, TIE
-from tunesmith.decoding.constraints.search import Facts
+from tunesmith.api.receipts import Judged, Made, asked_data, plain
+from tunesmith.decoding.constraints import Constraints, Primed
+from tunesmith.decoding.constraints.inside import Following
 from tunesmith.errors import InputError, UsageError
 from tunesmith.keyfinding import with_estimates
 from tunesmith.melody import TICKS_PER_QUARTER, Melody
@@ -26,14 +25,18 @@ from tunesmith.tokens.notes import primer_ids
 from tunesmith.tokens.table import METER0, density_class, meter_token
 
 
-def prepared(melody: Melody) -> Melody:
-    """A melody with a key, without empty bars at its end, and its last bar filled up with a rest.
+def prepared(melody: Melody, *, strip: bool) -> Melody:
+    """A melody with a key, and its last bar filled up with a rest.
 
     A last bar that is short by the pickup stays so.
+
+    Args:
+        melody: the melody.
+        strip: whether to leave out empty bars at its end.
     """
     melody = with_estimates(melody)
     bars = melody.bars
-    last = max(b.index for b in bars if b.start < melody.notes[-1].end)
+    last = max(b.index for b in bars if b.start < melody.notes[-1].end) if strip else -1
     end, sounding = bars[last].end, melody.notes[-1].end
     short = end - melody.pickup
     duration = short if sounding <= short == melody.duration else end
@@ -96,44 +99,6 @@ def with_header(vocabulary: NotesVocabulary, ids: Ids, wishes: dict[str, Any]) -
     return changed
 
 
-# -- continue ------------------------------------------------------------------------
-
-
-class Sounds(Constraint):
-    """At least one note begins, and no note sounds on from before."""
-
-    name = "sound"
-    kind: ClassVar[str] = "time"
-    hears: ClassVar[frozenset[str]] = SOUNDS
-    counts_bars = False
-
-    def step(self, state: Any, event: Event) -> int | None:  # noqa: D102
-        if event.kind == TIE and not state:
-            return None
-        return 2 if event.kind == NOTE else max(state, 1)
-
-    def accept(self, state: Any) -> bool:  # noqa: D102
-        return bool(state == 2)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Following(Constraints):
-    """Constraints on the bars that follow a primer.
-
-    Attributes:
-        layout: places of the metres in the table, of the primer's bars and of those after it.
-    """
-
-    layout: tuple[int, ...] = ()
-
-    def asked(self) -> dict[str, Any]:  # noqa: D102
-        return {name: value for name, value in super().asked().items() if name != "layout"}
-
-    def assemble(self, names: Any = None) -> tuple[Facts, list[Constraint]]:  # noqa: D102
-        facts, automata = super().assemble(names)
-        return replace(facts, layout=self.layout, bars=len(self.layout)), [*automata, Sounds()]
-
-
 def continue_(
     model: Model,
     melody: Melody,
@@ -163,7 +128,7 @@ def continue_(
         InputError: if the melody has what no token says.
     """
     drawing, vocabulary = Drawing(**how), notes_model(model)
-    source, asked = prepared(melody), constraints or Constraints()
+    source, asked = prepared(melody, strip=True), constraints or Constraints()
     own = sum(not b.is_pickup for b in source.bars)
     if not 1 <= bars <= MOST_BARS - own:
         raise UsageError(
@@ -197,11 +162,11 @@ def continue_(
             for one in made
         ]
 
-    def judged(melody: Melody) -> Melody:
-        return melody if only_new else _after(melody, begin)
+    def judged(made: Melody) -> list[Judged]:
+        return [(keeps, made if only_new else _after(made, begin))]
 
     plan = Plan(
-        "continue", make, keeps, judged,
+        "continue", make, judged,
         asked={**asked_data(asked), "bars": bars, "only_new": only_new},
         about={"source": plain(melody), "primer_bars": own, "moved_in_primer": encoded.moved},
     )  # fmt: skip

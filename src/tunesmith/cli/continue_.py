@@ -18,6 +18,7 @@ from tunesmith.cli.options import (
     Soft,
     Source,
     Times,
+    TuneNumber,
     constraints_of,
     finish,
     flat,
@@ -49,9 +50,7 @@ def continue_(
         Path, typer.Option(help="A folder for the melodies.", rich_help_panel=OUTPUT)
     ] = Path("continued"),
     model: Model = None,
-    tune: Annotated[
-        int | None, typer.Option(help="Which tune of the file.", min=1, show_default=False)
-    ] = None,
+    tune: TuneNumber = None,
     track: Track = "auto",
 ) -> None:  # fmt: skip
     """Go on with a melody. What must hold, holds in the new bars; see docs/constraints.md."""

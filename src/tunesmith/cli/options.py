@@ -206,6 +206,10 @@ class Output:
 
 Source = Annotated[Path, typer.Argument(metavar="FILE", help="A file of music with one melody.")]
 
+TuneNumber = Annotated[
+    int | None, typer.Option(help="Which tune of the file.", min=1, show_default=False)
+]
+
 
 def one_melody(path: Path, track: str = "auto", tune: int | None = None) -> Melody:
     """The melody of a file.
