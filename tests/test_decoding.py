@@ -5,8 +5,22 @@ import math
 import numpy as np
 import pytest
 
-from tunesmith.decoding.sampling import Sampling, choose, keep_top_k, keep_top_p, log_softmax
+from tunesmith.decoding import generate_ids
+from tunesmith.decoding.repetition import FEWEST, FULL, GAIN, Repeats
+from tunesmith.decoding.sampling import (
+    Sampling,
+    choose,
+    keep_min_p,
+    keep_top_k,
+    keep_top_p,
+    log_softmax,
+    truncated,
+)
 from tunesmith.errors import UsageError
+from tunesmith.model.config import ModelConfig
+from tunesmith.model.inference import Network
+from tunesmith.tokens import Grammar, make_vocabulary
+from tunesmith.tokens.table import NAMES, PITCH_LOWEST, REST
 
 LOGITS = np.log(np.array([[0.5, 0.3, 0.15, 0.05], [0.25, 0.25, 0.25, 0.25]], np.float32))
 ALL = np.ones((2, 4), bool)
@@ -52,7 +66,102 @@ def test_temperature_sharpens():
     assert choose(LOGITS, ALL, np.array([25 / 36.5 + 1e-6, 0]), how)[0] == 1
 
 
-@pytest.mark.parametrize("bad", [{"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.1}])
+def test_min_p_is_a_share_of_the_likeliest():
+    # 0.3 of 0.5 is 0.15: what has just that stays.
+    assert _kept(keep_min_p(LOGITS, 0.29)) == [[True, True, True, False], [True] * 4]
+    assert _kept(keep_min_p(LOGITS, 0.31)) == [[True, True, False, False], [True] * 4]
+    assert _kept(keep_min_p(LOGITS, 1.0)) == [[True, False, False, False], [True] * 4]
+    assert _kept(keep_min_p(LOGITS, 0.0)) == [[True] * 4] * 2
+
+
+def test_min_p_comes_after_temperature_and_grammar():
+    # Temperature 0.5 squares the odds: 0.3 has 0.36 of 0.5's, 0.15 has 0.09.
+    weights = truncated(LOGITS[0], ALL[0], Sampling(temperature=0.5, min_p=0.1))
+    assert weights == pytest.approx([1, 0.36, 0, 0])
+    allowed = np.array([False, True, True, True])  # 0.05 has a sixth of 0.3
+    assert truncated(LOGITS[0], allowed, Sampling(min_p=0.2)) == pytest.approx([0, 1, 0.5, 0])
+    assert choose(LOGITS[:1], ALL[:1], np.array([0.999]), Sampling(min_p=0.2)) == 2
+
+
+def _weights(ids, size, strength=1.0):
+    """What stands on each id after these, in shares of the whole."""
+    repeats = Repeats(2, size, strength)
+    for token in ids:
+        repeats.push(1, token)
+    assert not repeats.weights([0]).any()  # the neighbour has had nothing
+    return repeats.weights([1])[0] / GAIN
+
+
+def test_what_goes_on_with_a_repeat():
+    assert (FEWEST, FULL) == (4, 8)
+    line = [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    # With the next note 4 are repeated, which is free; then 5, 6, 7, 8 and 9.
+    for more, share in ((3, 0), (4, 0.25), (5, 0.5), (6, 0.75), (7, 1), (8, 1)):
+        expected = np.zeros(16)
+        expected[more + 1] = share
+        assert _weights([*line, *line[:more]], 16) == pytest.approx(expected)
+    assert _weights([*line, *line[:5]], 16, -0.5)[6] == pytest.approx(-0.25)
+
+
+def test_each_of_several_repeats_has_its_weight():
+    ids = [1, 2, 3, 4, 5, 9, 0, 1, 2, 3, 4, 6, 7, 8, 0, 1, 2, 3, 4]
+    weights = _weights(ids, 16)
+    assert weights[5] == pytest.approx(0.25)  # 1 2 3 4 and 5: five notes
+    assert weights[6] == pytest.approx(0.5)  # 0 before them too: six
+    assert np.count_nonzero(weights) == 2
+
+
+def test_of_whole_notes_only_pitches_count():
+    pitches = [PITCH_LOWEST + p for p in (0, 4, 7, 4, 5, 2)]
+    ids = [t for p in pitches for t in (70, p)] + [REST]
+    again = [t for p in pitches[:5] for t in (71, p)]  # other lengths
+    weights = _weights([*ids, *again], len(NAMES))
+    assert weights[pitches[5]] == 0.5 and np.count_nonzero(weights) == 1
+
+
+class ThreePitches(Grammar):
+    """Sixty notes of three pitches."""
+
+    def start(self):
+        return 0
+
+    def allowed(self, state):
+        allowed = np.zeros(make_vocabulary("pitches").size, bool)
+        allowed[:3] = state < 60
+        return allowed
+
+    def advance(self, state, token):
+        return state + 1
+
+    def ended(self, state):
+        return state == 60
+
+
+def test_repetition_moves_what_is_generated():
+    vocabulary = make_vocabulary("pitches")
+    config = ModelConfig(
+        vocab_size=vocabulary.size, hidden_size=8, num_hidden_layers=1, num_attention_heads=1,
+        num_key_value_heads=1, head_dim=8, intermediate_size=8, max_position_embeddings=64,
+    )  # fmt: skip
+    weights = {name: np.zeros(shape, np.float32) for name, shape in config.shapes().items()}
+    network = Network(weights, config)  # every id is equally likely
+
+    def share(strength):
+        chance = [np.random.default_rng(i) for i in range(8)]
+        made = generate_ids(network, [ThreePitches()] * 8, chance, Sampling(repetition=strength))
+        # Bits are the model's alone, whatever the weights.
+        assert np.allclose([m.log_probabilities for m in made], -math.log(vocabulary.size))
+        return np.mean([1 - len({m.ids[i : i + 6] for i in range(55)}) / 55 for m in made])
+
+    less, plain, more = share(-1), share(0), share(1)
+    assert less < plain / 2 < plain < more / 2
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.1}, {"min_p": -0.1},
+     {"min_p": 1.1}, {"min_p": math.nan}, {"repetition": 1.5}, {"repetition": -2}],
+)  # fmt: skip
 def test_values_out_of_range(bad):
     with pytest.raises(UsageError):
         Sampling(**bad)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tunesmith.decoding.constraints import Steered
+from tunesmith.decoding.repetition import Repeats
 from tunesmith.decoding.sampling import (
     Floats,
     Sampling,
@@ -73,6 +74,9 @@ def generate_ids(
         first = int(grammar.allowed(states[row]).argmax())
         ids[row].append(first)
         states[row] = grammar.advance(states[row], first)
+    repeats = None
+    if how.repetition:
+        repeats = Repeats(len(grammars), network.config.vocab_size, how.repetition)
     rows = list(range(len(grammars)))  # those that are still being written
     context = network.config.max_position_embeddings
     cache = network.new_cache(len(rows), context)
@@ -82,7 +86,8 @@ def generate_ids(
         logits = network.step(np.array([ids[r][-1] for r in rows]), cache)
         allowed = np.stack([grammars[r].allowed(states[r]) for r in rows])
         uniforms = np.array([generators[r].random() for r in rows])
-        tokens = choose(logits, allowed, uniforms, how)
+        weighed = logits + repeats.weights(rows) if repeats else logits
+        tokens = choose(weighed, allowed, uniforms, how)
         log_probabilities = log_softmax(logits)
         running = []
         for place, row in enumerate(rows):
@@ -90,10 +95,12 @@ def generate_ids(
             grammar = grammars[row]
             if isinstance(grammar, Steered) and not grammar.viable(states[row], token):
                 token, tries = _redraw(
-                    grammar, states[row], token, logits[place], how, generators[row]
+                    grammar, states[row], token, weighed[place], how, generators[row]
                 )
                 struck[row] += tries
             ids[row].append(token)
+            if repeats:
+                repeats.push(row, token)
             logs[row].append(float(log_probabilities[place, token]))
             free[row].append(int(allowed[place].sum()) > 1)
             states[row] = grammar.advance(states[row], token)

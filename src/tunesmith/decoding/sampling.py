@@ -23,6 +23,13 @@ class Sampling:
         top_p: keep the likeliest tokens that together have this probability, of
             what the grammar allows; in (0, 1], 1 keeps all. Holtzman et al.,
             The Curious Case of Neural Text Degeneration (2020).
+        min_p: keep the tokens at least so likely as this share of the likeliest one, after
+            temperature; 0 to 1, 0 keeps all. Nguyen et al., Turning Up the Heat: Min-p
+            Sampling for Creative and Coherent LLM Outputs (2024).
+        repetition: how much of the tune is to come again, from -1 (hardly any) by 0 (as the
+            model would have it) to 1 (far more than in real tunes); see `repetition.Repeats`.
+
+    Of top-k, min-p and top-p each takes what the one before has left.
 
     Raises:
         UsageError: for values outside these ranges.
@@ -31,6 +38,8 @@ class Sampling:
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
+    min_p: float = 0.0
+    repetition: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature <= 100:
@@ -39,6 +48,12 @@ class Sampling:
             raise UsageError(f"a top-k of {self.top_k}", remedy="use 0 (off) or more")
         if not 0 < self.top_p <= 1:
             raise UsageError(f"a top-p of {self.top_p}", remedy="use a number in (0, 1]")
+        if not 0 <= self.min_p <= 1:
+            raise UsageError(f"a min-p of {self.min_p}", remedy="use 0 (off) to 1, as 0.05")
+        if not -1 <= self.repetition <= 1:
+            raise UsageError(
+                f"a repetition of {self.repetition}", remedy="use -1 (less) to 1 (more); 0 is off"
+            )
 
 
 def log_softmax(logits: Floats) -> Floats:
@@ -68,6 +83,20 @@ def keep_top_p(logits: Floats, p: float) -> Floats:
     return np.where(kept, logits, -np.inf)
 
 
+def keep_min_p(logits: Floats, p: float) -> Floats:
+    """(B, V) with all at -inf that are less likely than p times each row's likeliest."""
+    if p <= 0:
+        return logits
+    least = logits.max(axis=-1, keepdims=True) + np.log(p)
+    return np.where(logits < least, -np.inf, logits)
+
+
+def _kept(logits: Floats, how: Sampling) -> Floats:
+    """(B, V) logits with temperature, and all at -inf that may not be drawn."""
+    kept = keep_top_k(logits / how.temperature, how.top_k)
+    return keep_top_p(keep_min_p(kept, how.min_p), how.top_p)
+
+
 def choose(
     logits: Floats, allowed: NDArray[np.bool_], uniforms: NDArray[np.float64], how: Sampling
 ) -> NDArray[np.int64]:
@@ -86,7 +115,7 @@ def choose(
     if how.temperature == 0:
         greedy: NDArray[np.int64] = masked.argmax(axis=-1)
         return greedy
-    kept = keep_top_p(keep_top_k(masked / how.temperature, how.top_k), how.top_p)
+    kept = _kept(masked, how)
     cumulative = np.cumsum(np.exp(log_softmax(kept)), axis=-1)
     # The last cumulative value stands in for 1, which rounding may miss; the last
     # token that adds to it is the highest that may be drawn.
@@ -101,7 +130,7 @@ def truncated(logits: Floats, allowed: NDArray[np.bool_], how: Sampling) -> NDAr
     masked = np.where(allowed, logits, -np.inf).astype(np.float64)
     if how.temperature == 0:
         return np.where(masked == masked.max(), 1.0, 0.0)
-    kept = keep_top_p(keep_top_k(masked[None] / how.temperature, how.top_k), how.top_p)[0]
+    kept = _kept(masked[None], how)[0]
     weights: NDArray[np.float64] = np.exp(kept - kept.max())
     return weights
 
