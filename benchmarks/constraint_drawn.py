@@ -144,7 +144,7 @@ def _changed(tunes: list[Heard], rng: Random, derived: Callable, excerpt: Callab
     for _ in range(rng.randint(1, 2)):
         old = [n for n in asked if n in PLAIN and n != "bars"]
         flag = rng.choice(old) if old and rng.random() < 0.5 else rng.choice(list(PLAIN))
-        if flag != "bars" or "primer" not in found:
+        if "primer" not in found or flag not in ("bars", "meter", "pickup"):
             asked[flag] = PLAIN[flag](rng)
     if "witness" in found:
         del found["witness"]
@@ -176,4 +176,6 @@ def _fresh(tunes: list[Heard], rng: Random, excerpt: Callable) -> dict:
         asked.pop("meter", None)
         asked.pop("pickup", None)
         asked.setdefault("bars", PLAIN["bars"](rng))
+        if not {"key", "mode", "scale"} & set(asked):
+            asked["scale"] = "C C# D Eb E F F# G Ab A Bb B"
     return found | {"asked": tidy(asked, rng)}

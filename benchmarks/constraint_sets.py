@@ -3,7 +3,8 @@
 Every even set is derived: a tune of a corpus, or some bars of one, is measured, and the flags are
 what it satisfies (the checker says so). The odd ones are drawn: three in five with a value drawn
 for each flag, the others derived sets of which one or two values are changed. Set i depends on the
-seed, i and the corpora alone. A set is a dict: `id`, `kind`, `asked`, and perhaps `primer` (a melody as data).
+seed, i and the corpora alone. A set is a dict: `id`, `kind`, `asked`, and perhaps `primer` (a
+melody as data); one with a primer always has a scale, since `continue` would add the primer's.
 
     python benchmarks/constraint_sets.py CORPUS... --count 10000 --seed 6 --out sets.jsonl
 """
@@ -259,7 +260,7 @@ def _derive(heard: Heard, rng: Random, whole: bool) -> dict:
     makers = ["keys", "shape", "limits", "values", "ends", "cadence", "chords", "rhythm",
               "contour", "form", "kept", "pitches"]  # fmt: skip
     if not whole:  # what takes a whole file speaks of its pickup and bars
-        makers = [m for m in makers if m not in ("kept", "rhythm")]
+        makers = [m for m in makers if m not in ("kept", "rhythm", "pitches")]
     size = rng.choice([1, 1, 1, 2, 2, 3, 3, 4, 5, 6])
     chosen = sorted(rng.sample(makers, min(size, len(makers))), key=makers.index)
     if "kept" in chosen and "rhythm" in chosen and rng.random() < 0.5:
@@ -277,8 +278,11 @@ def _derive(heard: Heard, rng: Random, whole: bool) -> dict:
             asked |= {"pitches_from": heard.as_data()}
         else:
             asked |= plain[name](heard, rng)
-    if not whole and "pickup" in asked:
-        asked["pickup"] = "no"
+    if not whole:
+        asked.pop("pickup", None)
+        asked.pop("pitches_from", None)
+        if not {"key", "mode", "scale"} & set(asked):
+            asked |= _keys(heard, rng)
     return asked
 
 
