@@ -12,7 +12,8 @@ import numpy as np
 from tunesmith.api.drawing import BATCH, TEMPERATURE, TOP_P, Drawing, Plan, Progress, draw, sample
 from tunesmith.api.model import Model, Tune, load_model
 from tunesmith.api.receipts import RECEIPT_FORMAT, Made, asked_data, read_receipt
-from tunesmith.decoding.constraints import Constraints, Primed, Steered
+from tunesmith.decoding.constraints import Constraints, Primed, Steered, explain
+from tunesmith.decoding.constraints.search import OutOfBudget
 from tunesmith.errors import InputError, UsageError
 from tunesmith.keyfinding import with_estimates
 from tunesmith.melody import TICKS_PER_QUARTER, Key, Melody, pitch_class
@@ -105,9 +106,12 @@ def steered(grammar: NotesGrammar | Primed, constraints: Constraints, **primer: 
         UsageError: if no melody keeps them.
     """
     made = Steered(grammar, constraints, **primer)
-    if not made.satisfiable():
-        named = ", ".join(constraints.parts)
-        raise UsageError(f"no melody keeps all of {named}", remedy="ask for less")
+    try:
+        kept = made.satisfiable()
+    except OutOfBudget:
+        kept = False
+    if not kept and (conflict := explain(constraints, grammar, **primer)):
+        raise conflict.error()
     return made
 
 

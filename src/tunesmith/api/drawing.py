@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from tunesmith.api.model import Model, Tune
-from tunesmith.api.receipts import Judged, Made, make_receipt
+from tunesmith.api.receipts import Judged, Made, make_receipt, style_of
 from tunesmith.decoding import Sampling, generate_ids
 from tunesmith.errors import UsageError
 from tunesmith.evaluation import ranking
 from tunesmith.evaluation.rules_score import rule_figures
-from tunesmith.melody import Melody
+from tunesmith.melody import TICKS_PER_QUARTER, Melody
 from tunesmith.tokens import Grammar
 
 BATCH = 64
@@ -118,6 +118,7 @@ class Plan:
         asked: what was asked, as plain data.
         about: what else goes into the receipt.
         refuse: why a melody is not kept, or ''; then another is drawn.
+        soft: what was aimed at, and what a melody has.
     """
 
     verb: str
@@ -126,6 +127,7 @@ class Plan:
     asked: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
     refuse: Callable[[Melody], str] = lambda melody: ""
+    soft: Callable[[Melody], Mapping[str, tuple[Any, Any]]] = lambda melody: {}
 
 
 def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
@@ -162,11 +164,20 @@ def _tune(model: Model, plan: Plan, how: Drawing, made: Made, index: int) -> Tun
     if not melody.title:
         melody = replace(melody, title=f"Tune {how.seed}-{index + 1}")
     receipt = make_receipt(model, replace(made, melody=melody), plan.judged(melody), how.sampling)
-    soft = {"style": how.style, "density": how.density, "tempo": how.tempo}
-    asked = {**plan.asked, **{k: v for k, v in soft.items() if v is not None}}
+    wished = {"style": how.style, "density": how.density, "tempo": how.tempo}
+    asked = {**plan.asked, **{k: v for k, v in wished.items() if v is not None}}
     head = {"receipt": receipt.pop("receipt"), "verb": plan.verb}
     head |= {"seed": how.seed, "index": index, "count": how.drawn, "batch": BATCH, "asked": asked}
     receipt = head | receipt | dict(plan.about)
+    soft = dict(plan.soft(melody))
+    if how.density is not None:
+        soft["density"] = (how.density, len(melody.notes) * TICKS_PER_QUARTER / melody.duration)
+    if how.style is not None:
+        soft["style"] = (how.style, style_of(model, receipt["token_ids"]))
+    receipt["constraints"] += [
+        {"name": name, "kind": "soft", "wanted": wanted, "value": value}
+        for name, (wanted, value) in soft.items()
+    ]
     receipt["rules"] = rule_figures(melody)
     return Tune(melody, receipt)
 

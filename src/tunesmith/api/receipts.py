@@ -19,7 +19,7 @@ from tunesmith.errors import InputError, TunesmithError
 from tunesmith.evaluation.originality import judge, receipt_entry
 from tunesmith.melody import Melody
 from tunesmith.tokens import make_vocabulary
-from tunesmith.tokens.table import PITCH_LOWEST
+from tunesmith.tokens.table import PITCH_LOWEST, STYLE0
 
 RECEIPT_FORMAT = 1
 _LARGEST = 4 * 1024 * 1024
@@ -102,12 +102,18 @@ def _bits_per_note(made: Made, kind: str) -> float | None:
 def hard_entries(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     """Each constraint, and whether the finished melody keeps it, wherever it speaks of it."""
     entries: dict[str, dict[str, Any]] = {}
-    for constraints, melody in judged:
+    for constraints, _melody in judged:
         held = dict.fromkeys(constraints.asked(), True)
         for name, wanted in constraints.asked().items():
             entry = {"name": name, "kind": "hard", "wanted": plain(wanted), "held": True}
             entries.setdefault(name, entry)["held"] &= held[name]
     return list(entries.values())
+
+
+def style_of(model: Model, ids: Sequence[int]) -> str:
+    """The style that a tune's attributes name; '' if none."""
+    styles = model.vocabulary.styles
+    return styles[ids[1] - STYLE0] if STYLE0 <= ids[1] < STYLE0 + len(styles) else ""
 
 
 def plain(value: Any) -> Any:
@@ -186,4 +192,5 @@ __all__ = [
     "make_receipt",
     "plain",
     "read_receipt",
+    "style_of",
 ]

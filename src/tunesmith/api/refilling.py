@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,11 @@ from tunesmith.api.drawing import Drawing, Plan, Progress, draw, sample
 from tunesmith.api.model import Model, Tune
 from tunesmith.api.receipts import Judged, Made, asked_data, plain
 from tunesmith.api.reworking import header_wishes, notes_model, own_scale, prepared, with_header
-from tunesmith.decoding.constraints import Constraints, Filling, KeptBars, Primed
-from tunesmith.decoding.constraints.inside import Inside, Sounds, TimesWithin
+from tunesmith.decoding import Generated
+from tunesmith.decoding.constraints import Constraint, Constraints, Filling, KeptBars, Primed
+from tunesmith.decoding.constraints.inside import Changed, Inside, Sounds, TimesWithin
 from tunesmith.errors import InputError, UsageError
-from tunesmith.melody import Melody
+from tunesmith.melody import Melody, Note
 from tunesmith.tokens import NotesVocabulary
 from tunesmith.tokens.notes import fold_at
 from tunesmith.tokens.table import END, FIRST_EVENT, TICKS_PER_STEP, is_bar
@@ -35,12 +36,14 @@ class Job:
         spans: bars to make anew, one after another; (0, 0) for the whole, pickup and all.
         keeps: what holds while a span is made anew, of the melody as it is then.
         passes: what was sampled.
+        may_stay: whether a span for which there is nothing else may stay as it is.
     """
 
     melody: Melody
     spans: tuple[Span, ...]
     keeps: Callable[[Melody, Span], Constraints]
-    passes: tuple[Any, ...] = field(default=())
+    passes: tuple[tuple[Generated, int], ...] = ()
+    may_stay: bool = False
 
 
 def on_grid(melody: Melody) -> Melody:
@@ -69,19 +72,26 @@ def refill(
     """Make anew what the jobs name, all jobs side by side, a span of each at a time."""
     vocabulary = notes_model(model)
     jobs = list(jobs)
-    while rows := [i for i, job in enumerate(jobs) if job.spans]:
-        grammars, given = [], []
-        for i in rows:
-            primed = _primed(vocabulary, jobs[i].melody, jobs[i].spans[0], wishes)
-            grammars.append(steered(primed, jobs[i].keeps(jobs[i].melody, jobs[i].spans[0])))
-            given.append(len(primed.ids))
-        made = sample(model, grammars, [generators[i] for i in rows], how.sampling, progress)
-        for i, one, known in zip(rows, made, given, strict=True):
-            job = jobs[i]
-            melody = _merged(job.melody, vocabulary.decode(one.ids))
-            jobs[i] = replace(
-                job, melody=melody, spans=job.spans[1:], passes=(*job.passes, (one, known))
-            )
+    while any(job.spans for job in jobs):
+        rows, grammars = [], []
+        for i, job in enumerate(jobs):
+            if not job.spans:
+                continue
+            span = job.spans[0]
+            primed = _primed(vocabulary, job.melody, span, wishes)
+            try:
+                grammars.append(steered(primed, job.keeps(job.melody, span)))
+            except UsageError:
+                if not job.may_stay:
+                    raise
+                jobs[i] = replace(job, spans=job.spans[1:])
+                continue
+            rows.append((i, len(primed.ids)))
+        made = sample(model, grammars, [generators[i] for i, _ in rows], how.sampling, progress)
+        for (i, known), one in zip(rows, made, strict=True):
+            melody = _merged(jobs[i].melody, vocabulary.decode(one.ids))
+            passes = (*jobs[i].passes, (one, known))
+            jobs[i] = replace(jobs[i], melody=melody, spans=jobs[i].spans[1:], passes=passes)
     return [Made(job.melody, job.passes) for job in jobs]
 
 
@@ -111,7 +121,7 @@ def _merged(before: Melody, now: Melody) -> Melody:
     return replace(before, notes=notes, duration=max(before.duration, notes[-1].end))
 
 
-def _restored(made: Made, source: Melody) -> Made:
+def restored(made: Made, source: Melody) -> Made:
     """With the length that the file had, if nothing sounds after it."""
     end = max(source.duration, made.melody.notes[-1].end)
     return replace(made, melody=replace(made.melody, duration=end))
@@ -130,10 +140,10 @@ def infill(
 ) -> list[Tune]:
     """Make some bars of a melody anew, knowing what stands before and after them.
 
-    All other notes stay as they are. A note that sounds on from before keeps its end; where one
-    sounded on into the bars after, a note of that pitch does again. The constraints speak of the
-    new bars alone; if they name no key or scale, the new notes keep to the scale of the melody's
-    key and its own chromatic notes.
+    All other notes stay as they are; of those that stood there, at least one is gone. A note that
+    sounds on from before keeps its end; where one sounded on into the bars after, a note of that
+    pitch does again. The constraints speak of the new bars alone; if they name no key or scale,
+    the new notes keep to the scale of the melody's key and its own chromatic notes.
 
     Args:
         model: from `load_model`.
@@ -224,13 +234,13 @@ def _fill(
         first, count = span[0], span[1] - span[0]
         return Inside(
             **inside, around=Constraints(kept=_others(now, (span,))), first=first, count=count,
-            also=(TimesWithin(Sounds(), first, count),),
+            also=(TimesWithin(Sounds(), first, count), *_other_than(now, span)),
         )  # fmt: skip
 
     def make(generators: Sequence[np.random.Generator], progress: Progress | None) -> list[Made]:
         jobs = [Job(source, spans, keeps)] * len(generators)
         made = refill(model, jobs, wishes, drawing, generators, progress)
-        return [_restored(one, melody) for one in made]
+        return [restored(one, melody) for one in made]
 
     def judged(made: Melody) -> list[Judged]:
         found: list[Judged] = [(Constraints(kept=_others(melody, spans)), made)]
@@ -245,6 +255,19 @@ def _fill(
         asked={**asked, **asked_data(wanted)}, about={"source": plain(melody), **about},
     )  # fmt: skip
     return draw(model, plan, drawing)
+
+
+def _other_than(melody: Melody, span: Span) -> list[Constraint]:
+    """That not all notes which begin in a span are there again, if any are there."""
+    starts = [b.start for b in melody.bars if not b.is_pickup] + [melody.bars[-1].end]
+    notes = steps([n for n in melody.notes if starts[span[0]] <= n.onset < starts[span[1]]])
+    bars = [start // TICKS_PER_STEP for start in starts[:-1]]
+    return [Changed(notes, bars, len(notes) - 1)] if notes else []
+
+
+def steps(notes: Sequence[Note]) -> list[tuple[int, int, int]]:
+    """(onset, end, pitch) of notes, in steps of the grid."""
+    return [(n.onset // TICKS_PER_STEP, n.end // TICKS_PER_STEP, n.pitch) for n in notes]
 
 
 def _others(melody: Melody, spans: Sequence[Span]) -> KeptBars:

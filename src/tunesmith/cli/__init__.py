@@ -18,6 +18,7 @@ from tunesmith.cli import (
     report,
     rules,
     surprise,
+    vary,
 )
 from tunesmith.cli.common import app
 from tunesmith.errors import TunesmithError
@@ -37,6 +38,7 @@ __all__ = [
     "report",
     "rules",
     "surprise",
+    "vary",
 ]
 
 

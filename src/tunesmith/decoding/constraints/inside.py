@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from tunesmith.decoding.constraints.asked import Constraints
+from tunesmith.decoding.constraints.asked import Constraints, KeptBars
 from tunesmith.decoding.constraints.events import (
     BAR,
     EVERYTHING,
     HEAD,
     NOTE,
+    REST,
     SOUNDS,
     TIE,
     Constraint,
     Event,
+    Place,
 )
 from tunesmith.decoding.constraints.search import Facts
 from tunesmith.decoding.constraints.template import Template
+from tunesmith.melody import Melody
 
 _DONE = "done"
 
@@ -163,6 +167,122 @@ class Changed(Constraint):
         return bool(again + ((onset, end, pitch) in self._notes) <= self._most)
 
 
+class NewNotes(Constraint):
+    """Notes that begin where it is free have one of some pitches.
+
+    Args:
+        pitches: these.
+        free: the steps that are free.
+        bars: the step at which each bar begins; a pickup is none.
+    """
+
+    name = "pitches of the new notes"
+    hears: ClassVar[frozenset[str]] = frozenset({NOTE})
+
+    def __init__(
+        self, pitches: Collection[int], free: Collection[int], bars: Sequence[int]
+    ) -> None:
+        self._pitches, self._free, self._bars = frozenset(pitches), frozenset(free), bars
+
+    def step(self, state: Any, event: Event) -> Hashable | None:  # noqa: D102
+        at = event.at + (self._bars[event.bar] if event.bar >= 0 else 0)
+        return 0 if event.pitch in self._pitches or at not in self._free else None
+
+
+class Line(Constraint):
+    """As many notes as given, each with one of some pitches; the state is how many there were.
+
+    Args:
+        choices: the pitches that each may have.
+        signs: of each interval between them, whether it rises (1), falls (-1) or stays (0);
+            None if it may do any.
+    """
+
+    name = "line"
+    kind: ClassVar[str] = "tune"
+    hears: ClassVar[frozenset[str]] = frozenset({NOTE})
+    counts_bars = False
+
+    def __init__(
+        self, choices: Sequence[Collection[int]], signs: Sequence[int] | None = None
+    ) -> None:
+        self._choices, self._signs = [frozenset(c) for c in choices], signs
+
+    def start(self) -> Hashable:  # noqa: D102
+        return (0, -1)
+
+    def step(self, state: tuple[int, int], event: Event) -> Hashable | None:  # noqa: D102
+        count, before = state
+        if count == len(self._choices) or event.pitch not in self._choices[count]:
+            return None
+        if self._signs is None:
+            return (count + 1, -1)
+        interval = event.pitch - before
+        if before >= 0 and (interval > 0) - (interval < 0) != self._signs[count - 1]:
+            return None
+        return (count + 1, event.pitch)
+
+    def accept(self, state: tuple[int, int]) -> bool:  # noqa: D102
+        return state[0] == len(self._choices)
+
+    def possible(self, state: tuple[int, int], place: Place) -> bool:  # noqa: D102
+        return len(self._choices) - state[0] <= place.room
+
+    def most_notes(self, state: tuple[int, int], place: Place) -> int:  # noqa: D102
+        return len(self._choices) - state[0]
+
+
+class Counts(Constraint):
+    """In some stretches of time exactly so many notes begin, and no new silence.
+
+    The state is how many did in the stretch so far.
+
+    Args:
+        stretches: (first step, step after the last, notes), in order.
+        silent: steps that may be silent in them.
+        bars: the step at which each bar begins; a pickup is none.
+    """
+
+    name = "count"
+    kind: ClassVar[str] = "time"
+    hears: ClassVar[frozenset[str]] = SOUNDS
+
+    def __init__(
+        self,
+        stretches: Sequence[tuple[int, int, int]],
+        silent: Collection[int],
+        bars: Sequence[int],
+    ) -> None:
+        self._stretches, self._silent, self._bars = stretches, frozenset(silent), bars
+        self._starts = [start for start, _, _ in stretches]
+
+    def _at(self, bar: int, at: int) -> int:
+        return at + (self._bars[bar] if bar >= 0 else 0)
+
+    def _stretch(self, at: int) -> tuple[int, int, int] | None:
+        place = bisect_right(self._starts, at) - 1
+        return self._stretches[place] if place >= 0 and at < self._stretches[place][1] else None
+
+    def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
+        at = self._at(event.bar, event.at)
+        stretch = self._stretch(at)
+        if stretch is None:
+            return 0
+        if event.kind == REST and not self._silent.issuperset(range(at, at + event.length)):
+            return None
+        state += event.kind == NOTE
+        if state > stretch[2]:
+            return None
+        if at + event.length >= stretch[1]:
+            return 0 if state == stretch[2] else None
+        return state
+
+    def possible(self, state: int, place: Place) -> bool:  # noqa: D102
+        at = self._at(place.bar, place.at)
+        stretch = self._stretch(at)
+        return stretch is None or stretch[2] - state <= stretch[1] - at
+
+
 @dataclass(frozen=True, kw_only=True)
 class Following(Constraints):
     """Constraints on the bars that follow a primer.
@@ -188,19 +308,21 @@ class Inside(Constraints):
     """Constraints on some bars of a melody whose others are kept.
 
     Attributes:
+        frame: the melody whose bars, metres and pickup it has; None if `around` says that.
         around: what holds of the whole.
         first: the first of the bars, 0-based, the pickup not counted.
         count: how many there are.
         also: more automata of the whole.
     """
 
+    frame: Melody | None = None
     around: Constraints = field(default_factory=Constraints)
     first: int = 0
     count: int = 0
     also: tuple[Constraint, ...] = ()
 
     def asked(self) -> dict[str, Any]:  # noqa: D102
-        mine = ("around", "first", "count", "also")
+        mine = ("frame", "around", "first", "count", "also")
         return {name: value for name, value in super().asked().items() if name not in mine}
 
     def assemble(  # noqa: D102
@@ -208,6 +330,8 @@ class Inside(Constraints):
     ) -> tuple[Facts, list[Constraint]]:
         _, automata = super().assemble(names)
         facts, around = self.around.assemble()
+        if self.frame:
+            facts, _ = Constraints(kept=KeptBars(self.frame, frozenset())).assemble()
         kinds = {True: TimesWithin, False: Within}
         inside = [kinds[a.kind == "time"](a, self.first, self.count) for a in automata]
         return facts, [*around, *inside, *self.also]

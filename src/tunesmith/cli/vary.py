@@ -1,0 +1,59 @@
+"""`tunesmith vary`: some notes of a melody anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tunesmith.cli.common import Model, Track, app, progress
+from tunesmith.cli.options import (
+    OUTPUT,
+    Choice,
+    Output,
+    Soft,
+    Source,
+    TuneNumber,
+    finish,
+    flat,
+    one_melody,
+)
+
+
+@app.command()
+@flat
+def vary(
+    path: Source,
+    soft: Soft,
+    choice: Choice,
+    output: Output,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="rhythm|pitches|contour|bars=1,3", show_default=False,
+            help="What stays the same; may be given again.",
+        ),
+    ] = None,
+    amount: Annotated[
+        float, typer.Option(help="Share of the free notes that change, up to 1.")
+    ] = 0.3,
+    out: Annotated[
+        Path, typer.Option(help="A folder for the melodies.", rich_help_panel=OUTPUT)
+    ] = Path("varied"),
+    model: Model = None,
+    tune: TuneNumber = None,
+    track: Track = "auto",
+) -> None:  # fmt: skip
+    """Variations of a melody: what is kept stays exactly, and something always changes."""
+    from tunesmith.api import composing, varying, writing
+
+    writing.parse_formats(output.formats)
+    varying.parse_keep(keep or ())
+    melody = one_melody(path, track, tune)
+    with progress("composing") as told:
+        tunes = varying.vary(
+            composing.load_model(model), melody, keep or (), amount=amount, tempo=output.tempo,
+            **choice.how(soft, told),
+        )  # fmt: skip
+    finish(tunes, out, output)
