@@ -38,7 +38,7 @@ _KINDS = {
 _KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names}
 _LONGEST_FIRST = sorted(_KIND_OF, key=len, reverse=True)
 _SYMBOL = re.compile(r"([A-G](?:##|#|bb|b|))(.*?)(?:/([A-G](?:##|#|bb|b|)))?", re.DOTALL)
-_DEGREE = re.compile(r"(add|no|)([b#]?)([1-9]|1[0-3])")
+_DEGREE = re.compile(r"(add|no|)([b#]?)(1[0-3]|[1-9])")
 NO_CHORD = "N.C."
 
 
