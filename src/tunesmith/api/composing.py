@@ -62,7 +62,6 @@ def generate(
     short = {name: value for name, value in short.items() if value is not None}
     constraints = replace(constraints or Constraints(), **short)  # type: ignore[arg-type]
     asked = asked_data(constraints)
-    about: dict[str, Any] = {}
     if like:
         constraints, drawing = _like(like, constraints, drawing)
         asked |= {"like": like.origin or like.title or "a melody"}
@@ -75,7 +74,9 @@ def generate(
         made = sample(model, grammars, generators, drawing.sampling, progress)
         return [Made(_melody(model, one.ids, tonic), ((one, given),)) for one in made]
 
-    plan = Plan("generate", make, lambda melody: [(constraints, melody)], asked=asked, about=about)
+    plan = Plan(
+        "generate", make, lambda melody: [(constraints, melody)], asked=asked, new=lambda m: m
+    )
     if not like:
         return draw(model, plan, drawing)
     most = LIKE_COPY if drawing.max_copy is None else drawing.max_copy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,8 +15,11 @@ from tunesmith.api.receipts import Judged, Made, make_receipt, style_of
 from tunesmith.decoding import Sampling, generate_ids
 from tunesmith.errors import UsageError
 from tunesmith.evaluation import ranking
+from tunesmith.evaluation.lines import Line
 from tunesmith.evaluation.rules_score import rule_figures
-from tunesmith.melody import TICKS_PER_QUARTER, Melody
+from tunesmith.evaluation.structure import repetition_4
+from tunesmith.evaluation.variety import APART, Distances
+from tunesmith.melody import TICKS_PER_QUARTER, Melody, Note
 from tunesmith.tokens import Grammar
 
 BATCH = 64
@@ -40,12 +44,16 @@ class Drawing:
         temperature: see `Sampling`; None is `TEMPERATURE`.
         top_k: see `Sampling`.
         top_p: see `Sampling`; None is `TOP_P`.
-        from_: draw so many, at least `count`, and keep the `count` best that pass.
+        min_p: see `Sampling`.
+        repetition: see `Sampling`.
+        from_: draw so many, at least `count`, and keep the `count` best that pass and differ.
         rank: what is best: 'rules' (the default), 'likelihood' or 'both'; see
             `evaluation.ranking.choose_best`. 'likelihood' takes as typical the bits
             per note of the model's validation tunes. The best come first.
         min_rules: the least score by rule that a tune must have, 0 to 1.
         max_copy: notes that the longest run shared with a training tune may have.
+        apart: how far any two that are kept are apart, 0 to 1; see `variety.Distances`. None
+            is `APART` for new tunes; for parts of a tune made anew, that they differ at all.
         progress: told (tunes ended, tunes).
 
     Raises:
@@ -60,10 +68,13 @@ class Drawing:
     temperature: float | None = None
     top_k: int = 0
     top_p: float | None = None
+    min_p: float = 0.0
+    repetition: float = 0.0
     from_: int | None = None
     rank: str | None = None
     min_rules: Mapping[str, float] | None = None
     max_copy: int | None = None
+    apart: float | None = None
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
@@ -95,7 +106,8 @@ class Drawing:
     @property
     def chooses(self) -> bool:
         """Whether some of what is drawn may be left out."""
-        return any(v is not None for v in (self.from_, self.rank, self.min_rules, self.max_copy))
+        limits = (self.from_, self.rank, self.min_rules, self.max_copy, self.apart)
+        return any(v is not None for v in limits)
 
     @property
     def sampling(self) -> Sampling:
@@ -104,6 +116,8 @@ class Drawing:
             temperature=TEMPERATURE if self.temperature is None else self.temperature,
             top_k=self.top_k,
             top_p=TOP_P if self.top_p is None else self.top_p,
+            min_p=self.min_p,
+            repetition=self.repetition,
         )
 
 
@@ -119,6 +133,7 @@ class Plan:
         about: what else goes into the receipt.
         refuse: why a melody is not kept, or ''; then another is drawn.
         soft: what was aimed at, and what a melody has.
+        new: the part of a melody that is new; None if it is told by what is not new.
     """
 
     verb: str
@@ -128,6 +143,7 @@ class Plan:
     about: Mapping[str, Any] = field(default_factory=dict)
     refuse: Callable[[Melody], str] = lambda melody: ""
     soft: Callable[[Melody], Mapping[str, tuple[Any, Any]]] = lambda melody: {}
+    new: Callable[[Melody], Melody] | None = None
 
 
 def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
@@ -139,22 +155,27 @@ def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
     seed = secrets.randbits(32) if how.seed is None else how.seed
     how = replace(how, seed=seed)
     tunes: list[Tune] = []
+    seen: set[tuple[Note, ...]] = set()
     tried, why = 0, ""
-    while len(tunes) < how.drawn:
-        if tried >= _MOST_REDRAWN * how.drawn:
-            raise UsageError(
-                f"of {tried} tunes {tried - len(tunes)} were refused: {why}",
-                remedy="loosen that, or ask for fewer",
-            )
+    while len(tunes) < how.drawn and tried < _MOST_REDRAWN * how.drawn:
         size = min(BATCH, how.drawn - len(tunes))
         generators = [np.random.default_rng([seed, tried + i]) for i in range(size)]
         for i, made in enumerate(plan.make(generators, _later(how.progress, len(tunes), how))):
-            if said := plan.refuse(made.melody):
+            said = plan.refuse(made.melody)
+            if not said and plan.new is None and made.melody.notes in seen:
+                said = "they are equal to others"
+            if said:
                 why = said
                 continue
+            seen.add(made.melody.notes)
             tunes.append(_tune(model, plan, how, made, tried + i))
         tried += size
-    return _best(model, tunes, how) if how.chooses else tunes
+    if len(tunes) < how.drawn:
+        raise UsageError(
+            f"only {len(tunes)} of {tried} tunes pass, and {how.drawn} are wanted: {why}",
+            remedy="loosen that, or ask for fewer",
+        )
+    return _best(model, plan, tunes, how) if how.chooses else tunes
 
 
 def _tune(model: Model, plan: Plan, how: Drawing, made: Made, index: int) -> Tune:
@@ -172,6 +193,9 @@ def _tune(model: Model, plan: Plan, how: Drawing, made: Made, index: int) -> Tun
     soft = dict(plan.soft(melody))
     if how.density is not None:
         soft["density"] = (how.density, len(melody.notes) * TICKS_PER_QUARTER / melody.duration)
+    if how.repetition:
+        share = repetition_4(Line(melody))
+        soft["repetition"] = (how.repetition, None if math.isnan(share) else round(share, 4))
     if how.style is not None:
         soft["style"] = (how.style, style_of(model, receipt["token_ids"]))
     receipt["constraints"] += [
@@ -198,27 +222,34 @@ def _later(progress: Progress | None, before: int, how: Drawing) -> Progress | N
     return progress and (lambda ended, _: progress(before + ended, how.drawn))
 
 
-def _best(model: Model, tunes: list[Tune], how: Drawing) -> list[Tune]:
+def _best(model: Model, plan: Plan, tunes: list[Tune], how: Drawing) -> list[Tune]:
     """The best tunes, the first the best; their receipts say how they were chosen."""
     rank = how.rank or "rules"
     candidates = [
         ranking.Candidate(
             tune.receipt["rules"],
-            tune.receipt["bits_per_note"],
+            tune.receipt["bits_per_note"] or 0.0,
             (tune.receipt.get("originality") or {}).get("longest_run"),
             sparse=len(tune.melody.notes) < len(tune.melody.bars),
         )
         for tune in tunes
     ]
     typical = (model.checkpoint.provenance.get("scores") or {}).get("bits_per_note")
+    apart = how.apart
+    if apart is None:
+        apart = APART if plan.new else 0.0
+    part = plan.new or (lambda melody: melody)
     choice = ranking.choose_best(
         candidates, how.count, rank=rank, limits=how.min_rules, most_copied=how.max_copy,
-        typical_bits=typical,
+        typical_bits=typical, distances=Distances([part(t.melody) for t in tunes]).to, apart=apart,
     )  # fmt: skip
-    for place, i in enumerate(choice.kept, 1):
+    names = [tune.melody.title for tune in tunes]
+    why = ranking.reasons(candidates, choice, names)
+    for reason, i in zip(why, choice.kept, strict=True):
         tunes[i].receipt["chosen"] = {
-            "rank": rank, "place": place, "from": len(tunes), "passed": choice.passed,
+            "rank": rank, **reason, "from": len(tunes), "passed": choice.passed,
             "refused": dict(choice.refused), "typical_bits_per_note": typical,
             "min_rules": dict(how.min_rules or {}), "max_copy": how.max_copy,
+            "apart": apart, "too_near": choice.too_near, "shortfall": choice.shortfall,
         }  # fmt: skip
     return [tunes[i] for i in choice.kept]

@@ -11,7 +11,7 @@ import numpy as np
 from tunesmith.api.composing import steered
 from tunesmith.api.drawing import Drawing, Plan, Progress, draw, sample
 from tunesmith.api.model import Model, Tune
-from tunesmith.api.receipts import Judged, Made, asked_data, plain
+from tunesmith.api.receipts import Made, asked_data, plain
 from tunesmith.decoding.constraints import Constraints, Primed
 from tunesmith.decoding.constraints.inside import Following
 from tunesmith.errors import InputError, UsageError
@@ -162,11 +162,11 @@ def continue_(
             for one in made
         ]
 
-    def judged(made: Melody) -> list[Judged]:
-        return [(keeps, made if only_new else _after(made, begin))]
+    def new(made: Melody) -> Melody:
+        return made if only_new else _after(made, begin)
 
     plan = Plan(
-        "continue", make, judged,
+        "continue", make, lambda made: [(keeps, new(made))], new=new,
         asked={**asked_data(asked), "bars": bars, "only_new": only_new},
         about={"source": plain(melody), "primer_bars": own, "moved_in_primer": encoded.moved},
     )  # fmt: skip

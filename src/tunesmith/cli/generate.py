@@ -60,7 +60,7 @@ def generate(
 
     writing.parse_formats(output.formats)
     if from_receipt:
-        finish([composing.read_receipt(from_receipt)], out, output)
+        finish([composing.read_receipt(from_receipt)], out, output, again=True)
         return
     with progress("composing") as told:
         tunes = composing.generate(

@@ -156,6 +156,12 @@ class Soft:
     top_p: Annotated[float | None, _option(SOFT, "Keep this much probability. (default 0.97)")] = (
         None
     )
+    min_p: Annotated[
+        float, _option(SOFT, "Drop what has less than this share of the likeliest; 0 = off.")
+    ] = 0.0
+    repetition: Annotated[
+        float, _option(SOFT, "More (to 1) or less (to -1) of what was there before; 0 = as is.")
+    ] = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +171,8 @@ class Choice:
     count: Annotated[int, _option(CHOICE, "How many melodies. (default 1)", min=1, max=10_000)] = 1
     seed: Annotated[int | None, _option(CHOICE, "Random if not given; printed.", min=0)] = None
     from_: Annotated[
-        int | None, _option(CHOICE, "Make so many and keep the best.", "--from", min=1)
+        int | None,
+        _option(CHOICE, "Make so many, keep the best that differ.", "--from", min=1),
     ] = None
     rank: Annotated[
         str | None, _option(CHOICE, "Best by: rules, likelihood or both. (default rules)")
@@ -176,6 +183,10 @@ class Choice:
     max_copy: Annotated[
         int | None,
         _option(CHOICE, "Refuse a longer run of notes shared with a training tune.", min=0),
+    ] = None
+
+    apart: Annotated[
+        float | None, _option(CHOICE, "How far those kept differ, 0 to 1; 0.65 if new tunes.")
     ] = None
 
     def how(self, soft: Soft, told: Progress | None) -> dict[str, Any]:
@@ -252,8 +263,8 @@ def constraints_of(*groups: Any) -> dict[str, Any]:
     return found
 
 
-def finish(tunes: list[Tune], out: Path, output: Output) -> None:
-    """Write tunes and receipts, and say so."""
+def finish(tunes: list[Tune], out: Path, output: Output, *, again: bool = False) -> None:
+    """Write tunes and receipts, and say so; `again` if they come from a receipt."""
     import json
 
     from tunesmith.api import writing
@@ -265,7 +276,7 @@ def finish(tunes: list[Tune], out: Path, output: Output) -> None:
         print(json.dumps([t.receipt for t in tunes], indent=1, ensure_ascii=False))
         return
     print(f"seed {tunes[0].receipt['seed']}")
-    if "chosen" in tunes[0].receipt:
+    if "chosen" in tunes[0].receipt and not again:
         _print_choice(tunes)
     for tune in tunes[:20]:
         m, bits = tune.melody, tune.receipt["bits_per_note"]
@@ -277,26 +288,17 @@ def finish(tunes: list[Tune], out: Path, output: Output) -> None:
 def _print_choice(tunes: list[Tune]) -> None:
     """Why these were kept, and what refused the others."""
     from tunesmith.cli.common import print_rows
+    from tunesmith.evaluation.ranking import table
 
-    chosen = tunes[0].receipt["chosen"]
-    rows: list[tuple[str, ...]] = [
-        ("place", "tune", "combined", "bits a note", "longest copy", "lowest rules")
-    ]
-    for tune in tunes:
-        scores = {n: s for n, s in tune.receipt["rules"].items() if s is not None}
-        combined = scores.pop("combined")
-        lowest = sorted(scores.items(), key=lambda item: item[1])[:3]
-        copied = (tune.receipt.get("originality") or {}).get("longest_run", "-")
-        rows.append(
-            (
-                str(tune.receipt["chosen"]["place"]), tune.melody.title, f"{combined:.2f}",
-                f"{tune.receipt['bits_per_note']:.2f}", str(copied),
-                ", ".join(f"{n} {s:.2f}" for n, s in lowest),
-            )
-        )  # fmt: skip
-    print(f"{len(tunes)} kept of {chosen['from']}, {chosen['passed']} passed, by {chosen['rank']}")
-    if chosen["rank"] != "rules":
-        print(f"likelihood: near {chosen['typical_bits_per_note']:.2f} bits a note, as real tunes")
-    for name, count in chosen["refused"].items():
+    why = [tune.receipt["chosen"] for tune in tunes]
+    first = why[0]
+    print(f"{len(tunes)} kept of {first['from']}, {first['passed']} passed, by {first['rank']}")
+    if first["rank"] != "rules":
+        print(f"likelihood: near {first['typical_bits_per_note']:.2f} bits a note, as real tunes")
+    for name, count in first["refused"].items():
         print(f"refused by {name}: {count}")
-    print_rows(rows)
+    if first["too_near"]:
+        print(f"too near to a better one: {first['too_near']}")
+    if first["shortfall"]:
+        print(first["shortfall"])
+    print_rows(table(why, [tune.melody.title for tune in tunes]))
