@@ -6,6 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import resvg_py
 import verovio
@@ -19,7 +20,6 @@ WIDTH = 945
 """Pixels that a score is wide, at scale 1."""
 
 _ZOOM = 45  # of verovio: staves 32 pixels high
-_PAGE = 100 * WIDTH // _ZOOM
 _INNER = _ZOOM / 1000  # pixels to verovio's inner unit
 _TALLEST_PAGE = 60_000  # all that verovio allows; longer tunes go on a page of their own
 _MARGIN = 20.0  # pixels
@@ -93,7 +93,7 @@ def draw(
     if not melodies:
         raise UsageError("no melodies to draw")
     picture = ET.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img"})
-    titles = [" ".join(_NOT_XML.sub("", m.title).split()) for m in melodies]
+    titles = [one_line(m.title) for m in melodies]
     ET.SubElement(picture, "title").text = "; ".join(filter(None, titles)) or "Score"
     paper = ET.SubElement(picture, "rect", {"width": "100%", "height": "100%", "fill": "#ffffff"})
     y = _MARGIN
@@ -102,7 +102,7 @@ def draw(
             y += _GAP
         if title := titles[i]:
             y = _draw_title(picture, title, y)
-        for page, height in _engrave(melody, i):
+        for page, height in engrave(melody, i):
             if over:
                 height = over(page, height)
             page.set("transform", f"translate(0,{y:g}) scale({_INNER:g})")
@@ -130,47 +130,55 @@ def _draw_title(picture: ET.Element, title: str, y: float) -> float:
             lines[-1] = longer
     for text in lines:
         y += size
-        line = Lettering(bold=True)
-        line.add(text, size)
-        if line.is_complete:
-            group = line.element(WIDTH / 2, y, "middle")
-            group.set("color", "#000000")
-        else:
-            attributes = {"x": f"{WIDTH / 2:g}", "y": f"{y:g}", "text-anchor": "middle"}
-            attributes |= {"font-family": FAMILIES, "font-size": f"{size:g}"}
-            group = ET.Element("text", attributes)
-            group.text = text
-        picture.append(group)
+        picture.append(line_of_text(text, WIDTH / 2, y, size, "middle", bold=True))
         y += 0.3 * size
     return y + 0.5 * size
 
 
-def _engrave(melody: Melody, index: int) -> Iterator[tuple[ET.Element, float]]:
-    """The pages of a melody as <g> elements, each with its height in verovio's inner units."""
+def one_line(text: str) -> str:
+    """A text without what XML cannot hold, its blanks and line ends single blanks."""
+    return " ".join(_NOT_XML.sub("", text).split())
+
+
+def line_of_text(
+    text: str, x: float, y: float, size: float, anchor: str = "start", *, bold: bool = False,
+    colour: str = "#000000",
+) -> ET.Element:  # fmt: skip
+    """A line of text with its start, middle or end at x and its baseline at y, in pixels."""
+    line = Lettering(bold=bold)
+    line.add(text, size)
+    if line.is_complete:
+        group = line.element(x, y, anchor)
+        group.set("color", colour)
+        return group
+    attributes = {"x": f"{x:g}", "y": f"{y:g}", "text-anchor": anchor, "fill": colour}
+    element = ET.Element("text", attributes | {"font-family": FAMILIES, "font-size": f"{size:g}"})
+    element.text = text
+    return element
+
+
+def engrave(
+    melody: Melody, index: int, zoom: int = _ZOOM, *, even: bool = False
+) -> Iterator[tuple[ET.Element, float]]:
+    """The pages of a melody as <g> elements, each with its height in verovio's inner units.
+
+    Args:
+        melody: what to engrave.
+        index: its place in the picture.
+        zoom: of verovio, which makes staves 0.71 · zoom pixels high; an inner unit is
+            zoom / 1000 pixels.
+        even: break after every 8, 4, 2 or 1 bars, the most for which no system is
+            denser than where there is a break as soon as one is full.
+    """
     source = _simplified(musicxml.dumps([melody]))
-    verovio.enableLog(verovio.LOG_OFF)
-    toolkit = verovio.toolkit()
-    toolkit.setOptions(
-        {
-            "scale": _ZOOM,
-            "pageWidth": _PAGE,
-            "pageHeight": _TALLEST_PAGE,
-            "adjustPageHeight": True,
-            "pageMarginTop": 0,
-            "pageMarginBottom": 0,
-            "pageMarginLeft": round(100 * _MARGIN / _ZOOM),
-            "pageMarginRight": round(100 * _MARGIN / _ZOOM),
-            "header": "none",
-            "footer": "none",
-            "breaks": "auto",
-            "svgRemoveXlink": True,
-            # Else ids are drawn by chance; from the content, so that two pictures on one
-            # web page do not share them.
-            "xmlIdSeed": 1 + (zlib.crc32(source.encode()) + index) % 0x7FFF_FFFE,
-        }
-    )
-    if not toolkit.loadData(source):
-        raise InputError("the score could not be engraved", where=melody.title or melody.origin)
+    where = melody.title or melody.origin
+    toolkit = _loaded(source, index, zoom, where, breaks="auto")
+    pickups = sum(bar.is_pickup for bar in melody.bars[:1])
+    if even and (bars := _bars_a_system(toolkit, pickups)):
+        source = _broken(source, pickups, bars)
+        # The last system is as wide as the others where it holds as many bars.
+        least = 0.8 if (len(melody.bars) - pickups) % bars else 0.0
+        toolkit = _loaded(source, index, zoom, where, breaks="encoded", minLastJustification=least)
     for number in range(1, toolkit.getPageCount() + 1):
         # Without its namespace, so that elements have plain names.
         text = toolkit.renderToSVG(number).replace(' xmlns="http://www.w3.org/2000/svg"', "", 1)
@@ -183,6 +191,55 @@ def _engrave(melody: Melody, index: int) -> Iterator[tuple[ET.Element, float]]:
         _tidy(page)
         letter_texts(page)
         yield page, float(inner.get("viewBox", "").split()[3])
+
+
+def _loaded(source: str, index: int, zoom: int, where: str, **more: Any) -> verovio.toolkit:
+    verovio.enableLog(verovio.LOG_OFF)
+    toolkit = verovio.toolkit()
+    toolkit.setOptions(
+        {
+            "scale": zoom,
+            "pageWidth": 100 * WIDTH // zoom,
+            "pageHeight": _TALLEST_PAGE,
+            "adjustPageHeight": True,
+            "pageMarginTop": 0,
+            "pageMarginBottom": 0,
+            "pageMarginLeft": round(100 * _MARGIN / zoom),
+            "pageMarginRight": round(100 * _MARGIN / zoom),
+            "header": "none",
+            "footer": "none",
+            "svgRemoveXlink": True,
+            # Else ids are drawn by chance; from the content, so that two pictures on one
+            # web page do not share them.
+            "xmlIdSeed": 1 + (zlib.crc32(source.encode()) + index) % 0x7FFF_FFFE,
+            **more,
+        }
+    )
+    if not toolkit.loadData(source):
+        raise InputError("the score could not be engraved", where=where)
+    return toolkit
+
+
+def _bars_a_system(toolkit: verovio.toolkit, pickups: int) -> int:
+    """8, 4, 2 or 1: the most bars that each full system holds; 0 if all are on one."""
+    counts = []
+    for number in range(1, toolkit.getPageCount() + 1):
+        root = ET.fromstring(re.sub(r' xmlns="[^"]*"', "", toolkit.renderToSVG(number)))
+        systems = root.iterfind(".//g[@class='system']")
+        counts += [len(s.findall(".//g[@class='measure']")) for s in systems]
+    if len(counts) < 2:
+        return 0
+    full = min([counts[0] - pickups, *counts[1:-1]])
+    return next((bars for bars in (8, 4, 2) if bars <= full), 1)
+
+
+def _broken(score: str, pickups: int, bars: int) -> str:
+    """MusicXML with a break after every so many bars; a pickup stands before the first."""
+    root = ET.fromstring(score)
+    for i, measure in enumerate(root.iter("measure")):
+        if i > pickups and (i - pickups) % bars == 0:
+            measure.insert(0, ET.Element("print", {"new-system": "yes"}))
+    return ET.tostring(root, encoding="unicode")
 
 
 def _simplified(score: bytes) -> str:
