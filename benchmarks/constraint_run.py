@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import signal
 import statistics
 import sys
@@ -35,7 +36,7 @@ from tunesmith.errors import UsageError
 from tunesmith.melody import Melody
 
 MOST_SECONDS = 30
-OUTCOMES = ("held", "refused", "broken", "dead end", "crash", "usage", "over time")
+OUTCOMES = ("held", "refused", "broken", "dead end", "crash", "usage", "unsettled", "over time")
 
 
 class Uniform:
@@ -117,8 +118,8 @@ def attempt(model: Model, one: dict, folder: Path) -> dict:
             line |= {"broken": wrong, "made": heard.as_data()}
     except UsageError as e:
         line |= {"outcome": "refused", "said": str(e)[:600], **named(e)}
-        if not line["named"] and "no melody" not in str(e):
-            line["outcome"] = "usage"
+        if not line["named"]:
+            line["outcome"] = "unsettled" if "could not be settled" in e.what else "usage"
     except OverTime:
         line |= {"outcome": "over time", "where": traceback.format_exc()[-600:]}
     except Exception as e:
@@ -149,9 +150,10 @@ def names(one: dict) -> list[str]:
 
 
 def named(error: UsageError) -> dict:
-    """The minimal conflict and the change that a refusal names."""
-    return {"named": list(getattr(error, "conflict", ()) or ()),
-            "change": str(getattr(error, "change", "") or "")}  # fmt: skip
+    """The conflict that a refusal names, as flags, and the change."""
+    found = [word.replace("-", "_") for word in re.findall(r"--([a-z-]+)", error.what)]
+    refused = error.what.startswith("no melody keeps")
+    return {"named": found if refused else [], "change": error.remedy}
 
 
 def run(sets: Path, log: Path, uniform: bool, limit: int) -> None:
