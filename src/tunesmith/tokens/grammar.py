@@ -125,8 +125,9 @@ class NotesGrammar(Grammar):
             scale), `key` (a tonic), `density` (a class), `low`, `high` (MIDI numbers),
             `meter` (a `Meter`; then it never changes), `bars` (counted without the
             pickup, exact), `pickup` (whether there is one), `unknown` (True: every
-            attribute that is not wished for stays unknown), and `any_pitch` (True: the
-            mode says nothing of the pitches; something else does).
+            attribute that is not wished for stays unknown), and `any_pitch` (True: mode
+            and key say nothing of the pitches, and any key may be chosen; something else
+            sees to that).
 
     Raises:
         UsageError: for a wish that no token can say.
@@ -138,14 +139,14 @@ class NotesGrammar(Grammar):
         self.bars: int | None = given.pop("bars", None)
         self.pickup: bool | None = given.pop("pickup", None)
         self.unknown = bool(given.pop("unknown", False))
-        any_pitch = bool(given.pop("any_pitch", False))
+        self.any_pitch = bool(given.pop("any_pitch", False))
         if self.bars is not None and not 1 <= self.bars <= MOST_BARS:
             raise UsageError(f"{self.bars} bars", remedy=f"ask for 1 to {MOST_BARS}")
         self.forced = {role: _token(role, value, styles) for role, value in given.items()}
         if {"low", "high"} <= self.forced.keys() and self.forced["low"] > self.forced["high"]:
             raise UsageError("the lowest pitch is above the highest")
         mode = given.get("mode")
-        self.scale = frozenset(range(12)) if mode is None or any_pitch else scale_of(mode)
+        self.scale = frozenset(range(12)) if mode is None or self.any_pitch else scale_of(mode)
         self.styles = len(styles)
         # States repeat a great deal, within a tune and over a batch.
         self.allowed = lru_cache(maxsize=20_000)(self._allowed)  # type: ignore[method-assign]
@@ -244,7 +245,11 @@ class NotesGrammar(Grammar):
         named = [
             t
             for t in tokens
-            if t != UNKNOWN and abs(Key.from_pitch_class(t - KEY0, mode).sharps) <= MOST_ACCIDENTALS
+            if t != UNKNOWN
+            and (
+                self.any_pitch
+                or abs(Key.from_pitch_class(t - KEY0, mode).sharps) <= MOST_ACCIDENTALS
+            )
         ]
         return named if "mode" in self.forced else [UNKNOWN, *named]
 
@@ -291,7 +296,7 @@ class NotesGrammar(Grammar):
 
     def _rest(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
         # Somewhere a note must sound, at the latest at the very end.
-        full = state.filled + state.pending >= state.length - state.pickup
+        full = state.filled + state.pending >= state.length
         silent = not state.sounded and state.remaining == 1 and full
         return [] if silent else list(tokens)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from tunesmith.decoding.constraints import parsing
 from tunesmith.decoding.constraints.events import REGISTRY, Constraint
+from tunesmith.decoding.constraints.facts import Facts
 from tunesmith.decoding.constraints.form import EndsModel, Form, parse_form
 from tunesmith.decoding.constraints.pitches import (
     BarContour,
@@ -25,7 +26,6 @@ from tunesmith.decoding.constraints.pitches import (
     SomeKey,
     Start,
 )
-from tunesmith.decoding.constraints.search import Facts
 from tunesmith.decoding.constraints.template import ANY, Template, TimeTemplate
 from tunesmith.decoding.constraints.times import NotesPerBar, NoteValues, RestShare, Rhythm
 from tunesmith.errors import InputError, UsageError
@@ -219,7 +219,7 @@ class Constraints:
         shares most notes with it: the model has to be told something.
         """
         facts, _ = self.assemble()
-        found: dict[str, Any] = {"bars": facts.bars, "mode": self._mode()}
+        found: dict[str, Any] = {"bars": facts.bars, "mode": self._mode(), "any_pitch": True}
         if facts.pickup is not None:
             found["pickup"] = bool(facts.pickup)
         if self.meter is not None:

@@ -5,7 +5,7 @@ Times are in steps of the token grid, 24 a quarter; pitches are MIDI numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import Any, ClassVar, NamedTuple
 
 from tunesmith.tokens.table import METER_STEPS, METERS
@@ -108,12 +108,19 @@ class Constraint:
             in their order and at nothing else; otherwise 'both', which is always right.
         hears: the kinds of events it is told of; others leave its state as it is.
         counts_bars: whether it looks at `bar` of events or places.
+        seamless: whether it says the same however notes and rests are cut into pieces.
+        measures: whether it looks at more of lengths than in which bar and on which beat, strong
+            or not, a note begins.
+        alone: whether it judges every note alone, by its pitch.
     """
 
     name: str = "own"
     kind: ClassVar[str] = "both"
     hears: ClassVar[frozenset[str]] = EVERYTHING
     counts_bars: bool = True
+    seamless: ClassVar[bool] = False
+    measures: ClassVar[bool] = True
+    alone: ClassVar[bool] = False
 
     def start(self) -> Hashable:
         """The state before the first event."""
@@ -134,6 +141,37 @@ class Constraint:
     def most_notes(self, state: Any, place: Place) -> int:
         """A number of notes that cannot be exceeded from here on; a shortcut for the search."""
         return place.room
+
+    def least_notes(self, state: Any, place: Place) -> int:
+        """A number of notes that must come from here on; a shortcut for the search."""
+        return 0
+
+    def lengths(
+        self, state: Any, place: Place, kind: str, room: int, cuts: Collection[int]
+    ) -> Collection[int] | None:
+        """The lengths of an event that matter here; a shortcut for the search.
+
+        Args:
+            state: before the event.
+            place: of the event.
+            kind: 'note', 'rest' or 'tie'.
+            room: the longest there may be.
+            cuts: lengths after which a barline may come, over which a note may sound on.
+
+        Returns:
+            Lengths up to `room`; if there is a melody at all from here on, there is one that goes
+            on with one of these, with whole notes and rests that are cut at barlines alone. None
+            leaves it open.
+        """
+        return None
+
+    def possible_bars(self, bars: int) -> bool:
+        """False only if no melody of so many bars keeps it."""
+        return True
+
+    def loosened(self, state: Any, place: Place) -> Any:
+        """The state for a search in which lengths may still be changed, where no other measures."""
+        return state
 
     def shadows(self) -> tuple[Constraint, ...]:
         """Weaker constraints that follow from this one, of the kinds 'time' or 'tune'."""

@@ -17,7 +17,7 @@ from tunesmith.melody import name_at_fifths, pitch_class
 from tunesmith.theory import octave_of
 from tunesmith.tokens.grammar import MOST_BARS, NotesGrammar
 
-BUDGETS = (3_000, 30_000, 200_000)
+BUDGETS = (3_000, 30_000, 100_000)
 """What one question may cost, one after the other; see `Steered.satisfiable`."""
 _TRIAL = 10_000
 """What trying one change may cost."""

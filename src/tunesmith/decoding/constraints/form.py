@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from tunesmith.decoding.constraints.events import BAR, NOTE, REST, SOUNDS, TIE, Constraint, Event
+from tunesmith.decoding.constraints.events import (
+    BAR,
+    NOTE,
+    REST,
+    SOUNDS,
+    TIE,
+    Constraint,
+    Event,
+    Place,
+)
 from tunesmith.errors import UsageError
 
 Notes = tuple[tuple[int, int, int], ...]
@@ -71,6 +80,8 @@ class Form(Constraint):
 
     name = "form"
     hears: ClassVar[frozenset[str]] = SOUNDS | {BAR}
+    seamless: ClassVar[bool] = True
+    measures: ClassVar[bool] = False
 
     def __init__(self, sections: Sequence[Section]) -> None:
         self.sections = tuple(sections)
@@ -189,11 +200,29 @@ class Form(Constraint):
         )
         return FormState(section + 1, models)
 
+    def lengths(  # noqa: D102
+        self, state: FormState, place: Place, kind: str, room: int, cuts: Collection[int]
+    ) -> Collection[int] | None:
+        if state.section < 0 or self.sections[state.section].role == _MODEL:
+            return None
+        if state.owed:
+            return (min(state.owed, room),) if kind == TIE else ()
+        model = self._model(state, state.section)
+        if state.notes == len(model):
+            return None if kind == REST else ()
+        onset, length, _ = model[state.notes]
+        if onset == state.at:
+            return (min(length, room),) if kind == NOTE else ()
+        return (min(onset - state.at, room),) if kind == REST else ()
+
+    def possible_bars(self, bars: int) -> bool:  # noqa: D102
+        return bars % len(self.sections) == 0
+
     def accept(self, state: FormState) -> bool:  # noqa: D102
         return state.section == len(self.sections) - 1 and self._ended(state)
 
     def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
-        return (_FormTimes(self.sections),)
+        return (FormTimes(self.sections), _SectionStarts(len(self.sections)))
 
     def repeats(self, bar: int, bars: int) -> tuple[int, ...]:
         """The bars where a bar stands again exactly, with itself, when it is first written."""
@@ -210,7 +239,7 @@ class Form(Constraint):
         ))  # fmt: skip
 
 
-class _FormTimes(Form):
+class FormTimes(Form):
     """What a form says of rhythm alone."""
 
     kind: ClassVar[str] = "time"
@@ -230,8 +259,29 @@ class _FormTimes(Form):
     def _varies(self, state: FormState, notes: int) -> bool:
         return notes > 0
 
-    def shadows(self) -> tuple[Constraint, ...]:
+    def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
         return ()
+
+
+class _SectionStarts(Constraint):
+    """No note sounds across the start of a section; the state is whether one begins here."""
+
+    name = "form"
+    kind: ClassVar[str] = "time"
+    hears: ClassVar[frozenset[str]] = SOUNDS | {BAR}
+    seamless: ClassVar[bool] = True
+    measures: ClassVar[bool] = False
+
+    def __init__(self, sections: int) -> None:
+        self._sections = sections
+
+    def step(self, state: int, event: Event) -> Hashable | None:
+        if event.kind != BAR:
+            return None if state and event.kind == TIE else 0
+        bars = event.bar + event.left
+        if bars % self._sections:
+            return None
+        return int(event.bar % (bars // self._sections) == 0)
 
 
 class EndsModel(Constraint):
@@ -246,6 +296,8 @@ class EndsModel(Constraint):
     """
 
     hears: ClassVar[frozenset[str]] = frozenset({NOTE, BAR})
+    seamless: ClassVar[bool] = True
+    measures: ClassVar[bool] = False
 
     def __init__(self, inner: Constraint, form: Form, notes: int) -> None:
         self._inner, self._notes, self.name = inner, notes, inner.name

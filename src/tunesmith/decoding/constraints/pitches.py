@@ -5,23 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import ClassVar
 
-from tunesmith.decoding.constraints.events import HEAD, NOTE, Constraint, Event, Place, last_strong
+from tunesmith.decoding.constraints.events import (
+    BAR,
+    HEAD,
+    NOTE,
+    Constraint,
+    Event,
+    Place,
+    last_strong,
+)
 from tunesmith.melody import MODES
 from tunesmith.theory import SCALES
 
 _NOTES = frozenset({NOTE})
 
 
-class _Tune(Constraint):
-    kind: ClassVar[str] = "tune"
+class _Notes(Constraint):
+    """A constraint that looks at where notes begin and at their pitches, not at lengths."""
+
     hears: ClassVar[frozenset[str]] = _NOTES
     counts_bars = False
+    seamless: ClassVar[bool] = True
+    measures: ClassVar[bool] = False
+
+
+class _Tune(_Notes):
+    kind: ClassVar[str] = "tune"
 
 
 class Scale(_Tune):
     """Every pitch class is one of a set."""
 
     name = "scale"
+    alone: ClassVar[bool] = True
 
     def __init__(self, classes: Iterable[int]) -> None:
         self.classes = frozenset(classes)
@@ -72,6 +88,7 @@ class Range(_Tune):
     """Every pitch is within two, both included."""
 
     name = "range"
+    alone: ClassVar[bool] = True
 
     def __init__(self, low: int, high: int) -> None:
         self.low, self.high = low, high
@@ -186,13 +203,11 @@ class ContourOf(_Tune):
         return (NoteCount(len(self.signs) + 1),)
 
 
-class NoteCount(Constraint):
+class NoteCount(_Notes):
     """Exactly so many notes; the state is how many have come."""
 
     name = "notes"
     kind: ClassVar[str] = "time"
-    hears: ClassVar[frozenset[str]] = _NOTES
-    counts_bars = False
 
     def __init__(self, notes: int) -> None:
         self.notes = notes
@@ -209,8 +224,11 @@ class NoteCount(Constraint):
     def most_notes(self, state: int, place: Place) -> int:  # noqa: D102
         return self.notes - state
 
+    def least_notes(self, state: int, place: Place) -> int:  # noqa: D102
+        return self.notes - state
 
-class Cadence(Constraint):
+
+class Cadence(_Notes):
     """How the last two notes end the tune.
 
     The state is whether the last note prepares an ending, and whether it is one.
@@ -221,8 +239,6 @@ class Cadence(Constraint):
     """
 
     name = "cadence"
-    hears: ClassVar[frozenset[str]] = _NOTES
-    counts_bars = False
 
     def __init__(self, before: Iterable[int], last: Iterable[int]) -> None:
         self.before, self.last = frozenset(before), frozenset(last)
@@ -261,13 +277,11 @@ class _CadencePitches(Cadence):
         return ()
 
 
-class _LastStrong(Constraint):
+class _LastStrong(_Notes):
     """At least two notes, and the last on a strong beat; the state is notes (to 2) and that."""
 
     name = "cadence"
     kind: ClassVar[str] = "time"
-    hears: ClassVar[frozenset[str]] = _NOTES
-    counts_bars = False
 
     def start(self) -> Hashable:
         return (0, False)
@@ -279,7 +293,7 @@ class _LastStrong(Constraint):
         return state == (2, True)
 
 
-class Chords(Constraint):
+class Chords(_Notes):
     """Notes on strong beats are chord tones.
 
     Args:
@@ -289,7 +303,7 @@ class Chords(Constraint):
     """
 
     name = "chords"
-    hears: ClassVar[frozenset[str]] = _NOTES
+    counts_bars = True
 
     def __init__(
         self,
@@ -308,7 +322,7 @@ class Chords(Constraint):
         return state
 
 
-class BarContour(Constraint):
+class BarContour(_Notes):
     """The first note of each bar goes up, down, or up and then down.
 
     The state: whether this bar's first note is due, the last such pitch (0 for none), and what
@@ -319,8 +333,7 @@ class BarContour(Constraint):
     """
 
     name = "contour"
-    hears: ClassVar[frozenset[str]] = frozenset({NOTE, "bar"})
-    counts_bars = False
+    hears: ClassVar[frozenset[str]] = frozenset({NOTE, BAR})
 
     def __init__(self, shape: str) -> None:
         self.shape = shape
@@ -353,4 +366,9 @@ class BarContour(Constraint):
     def possible(self, state: tuple[bool, int, int], place: Place) -> bool:  # noqa: D102
         if not place.left:
             return True
-        return self._goal - state[2] <= place.left - (not state[0])
+        due, last, moved = state
+        bars = place.left - (0 if due and place.at < place.bar_length else 1)
+        return self._goal - moved + (not last) <= bars
+
+    def possible_bars(self, bars: int) -> bool:  # noqa: D102
+        return bars > self._goal

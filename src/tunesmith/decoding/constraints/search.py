@@ -3,20 +3,24 @@
 A state of the search is (place, time, tune, both): the place between two events, and the
 states of the constraints in three groups. Two projections of this product are settled on
 their own and prune it: (place, time), where pitches do not matter, and (tune), where only the
-order of pitches does. All searches share what they found: sets of live and dead states.
+order of pitches does. All searches share what they found: live and dead states.
+
+The search does not go through all melodies. A note is one event, or one in each bar that it
+sounds in; and of the lengths only those are tried that some constraint says matter
+(`Constraint.lengths`), or, where none measures lengths, one step, the way to the next strong
+beat and the way to the barline: every melody can be brought to this form without changing what
+such constraints see. With a constraint of a user's own all pieces that tokens can say are tried.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from tunesmith.decoding.constraints.events import (
     BAR,
-    COMPASS,
     HEAD,
-    MOST_UNASKED_BARS,
+    MIDDLES,
     NOTE,
     REST,
     TIE,
@@ -26,16 +30,26 @@ from tunesmith.decoding.constraints.events import (
     Place,
     is_strong,
 )
-from tunesmith.tokens.table import LENGTHS, METER_STEPS, METERS
+from tunesmith.decoding.constraints.facts import Facts
+from tunesmith.decoding.constraints.form import Form, FormTimes
+from tunesmith.decoding.constraints.template import TimeTemplate
+from tunesmith.decoding.constraints.times import RestShare, Rhythm
+from tunesmith.decoding.constraints.tunegraph import (
+    States,
+    TuneGraph,
+    accept_all,
+    step_all,
+)
+from tunesmith.tokens.table import LENGTHS, METER_STEPS
 
-States = tuple[Any, ...]
-
+Groups = tuple[States, States, States]
 _LIKED = (24, 12, 48, 36, 72, 96, 6, 18, 8, 16, 32, 3, 4, 9)
-_USUAL_BARS = (8, 16, 4, 2, 12, 1, 32, 24, 3, 6)
-_USUAL_METERS = ("4/4", "3/4", "2/4", "6/8", "2/2", "3/8", "9/8", "12/8", "6/4", "5/4")
-MIDDLE_PITCH = 67
-_MOST_TUNE_STATES = 20_000
-"""States of the pitches-only projection that are worked out; with more it is left unused."""
+_MOST_REMEMBERED = 300_000
+"""States that are remembered of each kind."""
+_USUAL = 10
+"""So many metres and numbers of bars, the first, are tried before others."""
+_TIME_BUDGET = 3_000
+"""What one question of times alone may cost; what is not settled by then prunes nothing."""
 
 
 def _order(room: int) -> tuple[int, ...]:
@@ -47,61 +61,6 @@ def _order(room: int) -> tuple[int, ...]:
 ORDERS = tuple(_order(room) for room in range(max(METER_STEPS) + 1))
 
 
-@dataclass(frozen=True)
-class Facts:
-    """The shape a melody must have.
-
-    Attributes:
-        bars: exact number without the pickup; None for 1 to 64.
-        meter: the metre's place in the table of the tokens; None for any.
-        pickup: whether there is one, or its exact steps; None for either.
-        layout: the metre of each bar, where a melody says it; then `bars` is their number.
-        base: bars that the constraints do not count, those of a primer they do not see.
-        contradiction: whether what was asked gives two shapes.
-    """
-
-    bars: int | None = None
-    meter: int | None = None
-    pickup: bool | int | None = None
-    layout: tuple[int, ...] | None = None
-    base: int = 0
-    contradiction: bool = False
-
-    def bar_counts(self) -> tuple[int, ...]:
-        """The numbers of bars there may be, the usual ones first."""
-        if self.bars is not None:
-            return (self.bars,)
-        return tuple(dict.fromkeys([*_USUAL_BARS, *range(1, MOST_UNASKED_BARS + 1)]))
-
-    def meters(self) -> tuple[int, ...]:
-        """The metres there may be at the start, the usual ones first."""
-        if self.layout:
-            return (self.layout[0],)
-        if self.meter is not None:
-            return (self.meter,)
-        usual = [METERS.index(m) for m in _USUAL_METERS]
-        return tuple(dict.fromkeys([*usual, *range(len(METERS))]))
-
-    def room(self, bars: int, meter: int) -> int:
-        """Steps in so many bars."""
-        if self.layout:
-            return sum(METER_STEPS[m] for m in self.layout[-bars:])
-        return bars * METER_STEPS[meter]
-
-    def pickup_room(self, place: Place) -> int:
-        """Steps that the pickup may still take, from a place in it."""
-        most = METER_STEPS[place.meter] - 1
-        if self.pickup is not None and not isinstance(self.pickup, bool):
-            most = self.pickup if self.pickup <= most else 0
-        return most - place.at
-
-    def pickup_complete(self, place: Place) -> bool:
-        """Whether the pickup may end at a place in it."""
-        if self.pickup is None or isinstance(self.pickup, bool):
-            return place.at > 0
-        return place.at == self.pickup
-
-
 class Node(NamedTuple):
     """A state of the search: see the module."""
 
@@ -111,151 +70,64 @@ class Node(NamedTuple):
     both: States
 
 
+class Move(NamedTuple):
+    """An event that may come next, as far as times tell."""
+
+    event: Event
+    place: Place
+    time: States
+
+
 class OutOfBudget(Exception):
     """A search that could not be settled within its budget."""
+
+
+class Allowance:
+    """Children that may still be looked at."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
 
 
 def reach(
     root: Hashable,
     children: Callable[[Any], Iterator[Any]],
-    live: set[Any],
+    is_live: Callable[[Any], bool],
     dead: set[Any],
-    budget: int,
-) -> bool:
-    """Whether the end can be reached from `root`, depth first, in a graph without cycles.
+    allowance: Allowance,
+) -> list[Any] | None:
+    """A way to the end, depth first, in a graph without cycles.
 
     Args:
         root: where to begin.
         children: what may follow a state, the likeliest first; None is the end.
-        live: states from which the end can be reached; grows.
+        is_live: whether it is known of a state that the end can be reached from it.
         dead: states from which it cannot; grows.
-        budget: children that may be looked at.
+        allowance: children that may be looked at; shrinks.
+
+    Returns:
+        The states on a way from `root`, and the known one to which it leads, or None for the
+        end; None if there is no way.
 
     Raises:
-        OutOfBudget: if that does not suffice; what was found is kept.
+        OutOfBudget: if the allowance does not suffice; what was found dead is kept.
     """
-    if root in live:
-        return True
-    if root in dead:
-        return False
     path = [(root, children(root))]
     while path:
         state, rest = path[-1]
         for child in rest:
-            budget -= 1
-            if child is None or child in live:
-                live.update(s for s, _ in path)
-                return True
+            allowance.left -= 1
+            if child is None or is_live(child):
+                return [*(s for s, _ in path), child]
             if child not in dead:
                 path.append((child, children(child)))
                 break
         else:
             dead.add(state)
             path.pop()
-        if budget < 0:
+        if allowance.left < 0:
             raise OutOfBudget
-    return False
-
-
-class TuneGraph:
-    """The projection to pitches: sequences of notes, whatever their times.
-
-    Args:
-        members: the constraints of the kind 'tune'.
-        compass: the pitches there are.
-    """
-
-    def __init__(self, members: Sequence[Constraint], compass: Sequence[int] = COMPASS) -> None:
-        self._members = members
-        self._pitches = sorted(compass, key=lambda p: abs(p - MIDDLE_PITCH))
-        self._all: dict[States, list[tuple[int, States]]] = {}
-        self._distance: dict[States, int] = {}
-        self._given_up = False
-        self._useful: dict[States, tuple[tuple[int, States], ...]] = {}
-
-    def step(self, states: States, pitch: int) -> States | None:
-        """The states after a note."""
-        return step_all(self._members, states, Event(NOTE, 0, pitch, 0, 0, 0, False, 0))
-
-    def next(self, states: States) -> tuple[tuple[int, States], ...]:
-        """The pitches that may come and from which an end can be reached, the nearest to it first.
-
-        Every one is there that is not proved to be hopeless.
-        """
-        found = self._useful.get(states)
-        if found is None:
-            if states not in self._all:
-                self._explore(states)
-            far = self._distance
-            hopeful = [
-                (pitch, after) for pitch, after in self._all[states]
-                if self._given_up or after in far
-            ]  # fmt: skip
-            hopeful.sort(key=lambda x: far.get(x[1], 0))
-            found = self._useful[states] = tuple(hopeful)
-        return found
-
-    def notes_needed(self, states: States) -> int | None:
-        """Notes needed at least before an end; None if none can be reached."""
-        if states not in self._all:
-            self._explore(states)
-        return 0 if self._given_up else self._distance.get(states)
-
-    def _explore(self, start: States) -> None:
-        """Work out everything that can follow, and how far each state is from an end."""
-        waiting = [start]
-        while waiting:
-            states = waiting.pop()
-            if states in self._all:
-                continue
-            after = [(p, s) for p in self._pitches if (s := self.step(states, p)) is not None]
-            self._all[states] = after
-            if self._given_up:
-                return
-            if len(self._all) > _MOST_TUNE_STATES:
-                self._given_up = True
-                self._useful.clear()
-                if start in self._all:
-                    return
-                waiting = [start]
-                continue
-            waiting += {s for _, s in after}
-        if not self._given_up:
-            self._measure()
-
-    def _measure(self) -> None:
-        before: dict[States, list[States]] = {}
-        for states, after in self._all.items():
-            for later in {s for _, s in after}:
-                before.setdefault(later, []).append(states)
-        now = [s for s in self._all if accept_all(self._members, s)]
-        self._distance = dict.fromkeys(now, 0)
-        notes = 0
-        while now:
-            notes += 1
-            earlier = {s for later in now for s in before.get(later, ())}
-            now = [s for s in earlier if s not in self._distance]
-            self._distance.update(dict.fromkeys(now, notes))
-        self._useful.clear()
-
-
-def step_all(members: Sequence[Constraint], states: States, event: Event) -> States | None:
-    """The states of a group after an event, or None if one of them forbids it."""
-    if not members:
-        return states
-    kind, after = event[0], []
-    for member, state in zip(members, states, strict=True):
-        if kind in member.hears:
-            state = member.step(state, event)
-            if state is None:
-                return None
-        after.append(state)
-    return tuple(after)
-
-
-def accept_all(members: Sequence[Constraint], states: States) -> bool:
-    """Whether all of a group may end."""
-    return all(m.accept(s) for m, s in zip(members, states, strict=True))
+    return None
 
 
 class Search:
@@ -272,15 +144,46 @@ class Search:
     ) -> None:
         self.facts, self.budget = facts, budget
         all_of_them = [*constraints, *(s for c in constraints for s in c.shadows())]
+        rigid = any(isinstance(c, Rhythm | TimeTemplate) for c in all_of_them)
+        if not rigid:  # lists of lengths without end: no use where lengths are free
+            all_of_them = [c for c in all_of_them if not isinstance(c, FormTimes)]
         self.time = [c for c in all_of_them if c.kind == "time"]
         self.tune = [c for c in all_of_them if c.kind == "tune"]
         self.both = [c for c in all_of_them if c.kind == "both"]
         self._counts_bars = any(c.counts_bars for c in all_of_them) or bool(facts.layout)
         self.graph = TuneGraph(list(self.tune))
+        self._bars = [b for b in facts.bar_counts() if all(c.possible_bars(b) for c in all_of_them)]
+        self._survey(all_of_them)
+        self._allowance = Allowance(budget)
         self._live: set[Node] = set()
         self._dead: set[Node] = set()
         self._time_live: set[tuple[Place, States]] = set()
         self._time_dead: set[tuple[Place, States]] = set()
+        self._moves_known: dict[tuple[Place, States], tuple[Move, ...]] = {}
+        self._notes_known: dict[Any, tuple[tuple[States, States], ...]] = {}
+        self._rests_to_come: dict[Node, tuple[int, int, int]] = {}
+
+    def _survey(self, members: Sequence[Constraint]) -> None:
+        """What kind of search this is."""
+        measuring = [c for c in members if c.measures]
+        formed = any(isinstance(c, Form) for c in members)
+        self._whole = all(c.seamless for c in members)
+        shares = [i for i, c in enumerate(self.time) if isinstance(c, RestShare)]
+        self._share = shares[0] if shares and self._whole else None
+        others = [c for c in measuring if not isinstance(c, RestShare)]
+        self._loose = bool(shares) and not others and not formed and self._whole
+        self._all_rests = bool(shares) and not self._loose
+        self._ties = bool(others) or formed
+        self._short_matters = bool(measuring)
+        self._few = (1, 2, 3) if formed else (1,)
+        self._bounding = (*self.time, *self.both)
+        bounds = [
+            (type(c).most_notes, type(c).least_notes) for c in self.time
+        ]  # fmt: skip
+        plain = (Constraint.most_notes, Constraint.least_notes)
+        self._counting = [i for i, b in enumerate(bounds) if b != plain]
+        if len(self._counting) < 2:
+            self._counting = []  # one alone knows by itself
 
     # -- where a melody begins and goes on ------------------------------------
 
@@ -389,18 +292,226 @@ class Search:
 
     # -- look-ahead -------------------------------------------------------------
 
-    def alive(self, node: Node) -> bool:
+    def any_alive(self, groups: Groups, meters: Sequence[int], allowance: Allowance) -> bool:
+        """Whether there is a melody that begins in one of some metres.
+
+        Every beginning is tried with a small allowance before any with a large one.
+
+        Raises:
+            OutOfBudget: if that cannot be settled.
+        """
+        needed = self.graph.notes_needed(groups[1]) or 0
+        first = 200 + 10 * needed
+        usual = [
+            root for meter in meters[:_USUAL] for root in self._roots(meter, groups, usual=True)
+        ]
+        if self._any_of(usual, first, allowance):
+            return True
+        waiting = dict.fromkeys(meters)
+        roots: dict[int, list[Node]] = {}
+        for most in (first, 2_000 + 50 * needed, allowance.left):
+            for meter in list(waiting):
+                if meter not in roots:
+                    hopeless = not self._endless(meter, groups[0])
+                    roots[meter] = [] if hopeless else list(self._roots(meter, groups))
+                if self._any_of(roots[meter], most, allowance):
+                    return True
+                if not roots[meter]:
+                    del waiting[meter]
+            if not waiting:
+                return False
+        raise OutOfBudget
+
+    def _any_of(self, roots: list[Node], most: int, allowance: Allowance) -> bool:
+        """Whether a melody can be completed from one of some states; drops those that are dead.
+
+        Args:
+            roots: the states.
+            most: what one may cost.
+            allowance: what they may cost together.
+
+        Raises:
+            OutOfBudget: if they cost more together.
+        """
+        unsettled = []
+        for root in roots:
+            before = min(most, allowance.left)
+            part = Allowance(before)
+            try:
+                if self.alive(root, part):
+                    return True
+            except OutOfBudget:
+                unsettled.append(root)
+            allowance.left -= before - part.left
+            if allowance.left <= 0:
+                raise OutOfBudget
+        roots[:] = unsettled
+        return False
+
+    def _roots(self, meter: int, groups: Groups, usual: bool = False) -> Iterator[Node]:
+        """Where a melody in a metre may begin; or the usual numbers of bars alone."""
+        pickup = self.facts.pickup
+        if pickup is None or pickup is False:
+            for bars in self._bars[:_USUAL] if usual else self._bars:
+                node = self.begin(meter, bars, groups)
+                if node is not None and self._hopeful(node):
+                    yield node
+        if pickup is not False and self._bars:
+            node = self.begin_pickup(meter, groups)
+            if self.room(node.place) > 0 and self._hopeful(node):
+                yield node
+
+    def _endless(self, meter: int, time: States) -> bool:
+        """False only if no melody in a metre keeps what is said of times, of any number of bars."""
+        members = tuple(
+            c for c in self.time if not (c.counts_bars or isinstance(c, RestShare)) and c.seamless
+        )
+        if not members or self.facts.layout:
+            return True
+        states = tuple(s for c, s in zip(self.time, time, strict=True) if c in members)
+        length, pickup = METER_STEPS[meter], self.facts.pickup
+        place = Place(-1, 0, 0, meter, 0, 0, UNKNOWN_ROOM)
+        waiting = [(place, states)]
+        seen = set()
+        while waiting:
+            place, states = key = waiting.pop()
+            if key in seen:
+                continue
+            seen.add(key)
+            if len(seen) > _TIME_BUDGET:
+                return True
+            full = place.bar >= 0 and (place.at == length or (pickup is not False and place.at))
+            if full and place.held and accept_all(members, states):
+                return True
+            begins = place.bar < 0 and (place.at or not pickup)
+            if place.at == length or begins:
+                bar = Event(BAR, length, -1, 0, 0, length, True, 0)
+                after = step_all(members, states, bar)
+                if after is not None:
+                    waiting.append((place._replace(bar=0, at=0), after))
+            if place.bar < 0 and pickup is False:
+                continue
+            for move in self._new_moves(place, states, members):
+                waiting.append((move.place, move.time))
+        return False
+
+    def alive(self, node: Node, allowance: Allowance | None = None) -> bool:
         """Whether a melody can be completed from a state.
 
         Raises:
             OutOfBudget: if that cannot be settled.
         """
-        return reach(node, self._children, self._live, self._dead, self.budget)
+        if self._is_live(node):
+            return True
+        if node in self._dead or not self._hopeful(node):
+            return False
+        allowance = allowance or Allowance(self.budget)
+        place = node.place
+        if place.pickup and place.left and not self.facts.layout:
+            # A last bar that is complete can always be had where one short by the pickup can,
+            # unless lengths matter.
+            full = node._replace(place=place._replace(pickup=0))
+            try:
+                if self._alive(full, allowance):
+                    self._live.add(node)
+                    return True
+            except OutOfBudget:
+                if self._short_matters:
+                    return self._alive(node, Allowance(self.budget))
+                raise
+            if not self._short_matters:
+                self._dead.add(node)
+                return False
+        return self._alive(node, allowance)
+
+    def _alive(self, node: Node, allowance: Allowance) -> bool:
+        root = self._loosened(node)
+        if root in self._dead:
+            return False
+        if self._is_live(root):
+            return True
+        if len(self._dead) > _MOST_REMEMBERED:
+            self._dead.clear()
+        if len(self._live) > _MOST_REMEMBERED:
+            self._live.clear()
+            self._rests_to_come.clear()
+        self._allowance = allowance
+        way = reach(root, self._children, self._is_live, self._dead, allowance)
+        if way is None:
+            self._dead.add(node)
+            return False
+        self._learn(way)
+        self._live.add(node)
+        return True
+
+    def _loosened(self, node: Node) -> Node:
+        if not self._loose:
+            return node
+        return node._replace(
+            time=tuple(m.loosened(s, node.place) for m, s in zip(self.time, node.time, strict=True))
+        )
+
+    # Rests to come do not depend on those that were: what is known of a way to the end is
+    # kept apart from the state of the rests, and added to it where the way is come upon again.
+
+    def _core(self, node: Node) -> tuple[Node, tuple[int, ...]]:
+        """A state without that of its rests, and that."""
+        place, time, tune, both = node
+        share = self._share
+        assert share is not None
+        state = time[share]
+        waits = state[3:] if len(state) > 2 else ("exact",)
+        return Node(place, (*time[:share], waits, *time[share + 1 :]), tune, both), state
+
+    def _is_live(self, node: Node) -> bool:
+        if node in self._live:
+            return True
+        if self._share is None:
+            return False
+        core, state = self._core(node)
+        more = self._rests_to_come.get(core)
+        return more is not None and self._kept(state, more)
+
+    def _kept(self, state: tuple[int, ...], more: tuple[int, int, int]) -> bool:
+        rests, steps, free = (*state[:3], 0)[:3]
+        share = self.time[self._share or 0]
+        assert isinstance(share, RestShare)
+        return share.holds(rests + more[0], free + more[2], steps + more[1])
+
+    def _learn(self, way: list[Any]) -> None:
+        """Remember a way to the end."""
+        self._live.update(way[:-1])
+        if self._share is None:
+            return
+        last = way[-1]
+        if last is None:
+            _, at_end = self._core(way[-2])
+            end = (*at_end[:3], 0)[:3]
+        else:
+            core, state = self._core(last)
+            more = self._rests_to_come.get(core)
+            if more is None:
+                return
+            end = tuple(a + b for a, b in zip((*state[:3], 0)[:3], more, strict=True))
+        for node in way[:-1]:
+            core, state = self._core(node)
+            before = (*state[:3], 0)[:3]
+            more = (end[0] - before[0], end[1] - before[1], end[2] - before[2])
+            self._rests_to_come[core] = more
 
     def alive_after_length(self, node: Node, length: int) -> bool:
         """Whether a melody can be completed with an event of that length next."""
         after = [n for n in self._of_length(node, length) if n not in self._dead]
-        return any(n in self._live for n in after) or any(self.alive(n) for n in after)
+        return any(self._is_live(n) for n in after) or any(self.alive(n) for n in after)
+
+    def _of_length(self, node: Node, length: int) -> Iterator[Node]:
+        place, time, tune, both = node
+        for kind in (TIE, NOTE, REST) if place.held == 2 else (NOTE, REST):
+            event = self.event(place, kind, length)
+            time_after = step_all(self.time, time, event)
+            if time_after is not None:
+                move = Move(event, self.after(place, kind, length), time_after)
+                yield from self._after_move(move, tune, both)
 
     def room(self, place: Place) -> int:
         """Steps that the next event may take."""
@@ -414,78 +525,176 @@ class Search:
             yield None
         if place.bar < 0:
             if self.facts.pickup_complete(place):
-                for bars in self.facts.bar_counts():
+                for bars in self._bars:
                     child = self.barline(node, bars)
                     if child and self._hopeful(child):
-                        yield child
+                        if not self.facts.layout:
+                            yield child._replace(place=child.place._replace(pickup=0))
+                        if self.facts.layout or self._short_matters:
+                            yield child
         elif place.at == METER_STEPS[place.meter]:
             if place.left > 1:
                 child = self.barline(node)
                 if child and self._hopeful(child):
                     yield child
             return
-        for length in ORDERS[self.room(place)]:
-            yield from self._of_length(node, length)
+        for move in self._moves(place, node.time):
+            if self._time_alive(move.place, move.time):
+                yield from self._after_move(move, node.tune, node.both)
 
-    def _of_length(self, node: Node, length: int) -> Iterator[Node]:
-        """What may follow with an event of that length, as far as the projections tell."""
-        place, time, tune, both = node
-        for kind in (NOTE, REST, TIE) if place.held == 2 else (NOTE, REST):
-            event = self.event(place, kind, length)
-            time_after = step_all(self.time, time, event)
-            if time_after is None:
-                continue
-            after = self.after(place, kind, length)
-            if not self._time_alive(after, time_after):
-                continue
-            if kind != NOTE:
-                both_after = step_all(self.both, both, event)
-                if both_after is not None:
-                    child = Node(after, time_after, tune, both_after)
-                    if self._hopeful(child):
-                        yield child
-                continue
-            seen = set()
+    def _after_move(self, move: Move, tune: States, both: States) -> Iterator[Node]:
+        event, place, time = move
+        if event.kind != NOTE:
+            both_after = step_all(self.both, both, event)
+            if both_after is not None:
+                child = Node(place, time, tune, both_after)
+                if self._hopeful(child):
+                    yield child
+            return
+        for tune_after, both_after in self._notes(event, tune, both):
+            child = Node(place, time, tune_after, both_after)
+            if self._hopeful(child):
+                yield child
+
+    def _notes(self, event: Event, tune: States, both: States) -> tuple[tuple[States, States], ...]:
+        """The different states after a note of any pitch."""
+        key = (tune, both, event) if self.both else tune
+        found = self._notes_known.get(key)
+        if found is None:
+            after: dict[tuple[States, States], None] = {}
             for pitch, tune_after in self.graph.next(tune):
+                both_after: States | None = both
                 if self.both:
                     both_after = step_all(self.both, both, event._replace(pitch=pitch))
-                    if both_after is None:
-                        continue
-                else:
-                    both_after = both
-                child = Node(after, time_after, tune_after, both_after)
-                if child not in seen:
-                    seen.add(child)
-                    if self._hopeful(child):
-                        yield child
+                if both_after is not None:
+                    after[tune_after, both_after] = None
+            if len(self._notes_known) > _MOST_REMEMBERED:
+                self._notes_known.clear()
+            found = self._notes_known[key] = tuple(after)
+        return found if self.both else tuple((t, both) for t, _ in found)
+
+    def _moves(self, place: Place, time: States) -> tuple[Move, ...]:
+        """The events that may come next, of the lengths that matter."""
+        key = (place, time)
+        found = self._moves_known.get(key)
+        if found is None:
+            if len(self._moves_known) > _MOST_REMEMBERED:
+                self._moves_known.clear()
+            found = self._moves_known[key] = tuple(self._new_moves(place, time))
+        return found
+
+    def _new_moves(
+        self, place: Place, time: States, members: Sequence[Constraint] | None = None
+    ) -> Iterator[Move]:
+        """As `_moves`, of all constraints on times or of some."""
+        room = self.room(place)
+        share = self._share if members is None else None
+        members = self.time if members is None else members
+        if room <= 0:
+            return
+        tied = place.held == 2 and (self._ties or not self._whole)
+        wanted = 0
+        if share is not None and len(time[share]) == 2:
+            rests = members[share]
+            assert isinstance(rests, RestShare)
+            wanted = rests.wanted(time[share], room)
+        kinds = (REST, TIE, NOTE) if wanted > 0 else (TIE, NOTE, REST)
+        for kind in kinds:
+            if kind == TIE and not tied:
+                continue
+            for length in self._lengths(members, place, time, kind, room, wanted):
+                event = self.event(place, kind, length)
+                after = step_all(members, time, event)
+                if after is not None:
+                    there = self.after(place, kind, length)
+                    if self._whole and kind != REST and length < room and place.bar >= 0:
+                        there = there._replace(held=1)  # a whole note: it does not sound on
+                    if members is not self.time or self._time_possible(there, after):
+                        yield Move(event, there, after)
+
+    def _lengths(
+        self,
+        members: Sequence[Constraint],
+        place: Place,
+        time: States,
+        kind: str,
+        room: int,
+        wanted: int,
+    ) -> Collection[int]:
+        """The lengths that matter, the likeliest first."""
+        if not self._whole:
+            return ORDERS[room]
+        loose = place.bar < 0 and isinstance(self.facts.pickup, bool | None)
+        cuts: Collection[int] = range(1, room + 1) if loose else (room,)
+        found: set[int] | None = None
+        for member, state in zip(members, time, strict=True):
+            some = member.lengths(state, place, kind, room, cuts)
+            if some is not None:
+                found = set(some) if found is None else found.intersection(some)
+        if found is None:
+            if kind == REST and self._all_rests:
+                found = set(range(1, room + 1))
+            else:
+                found = {room, *self._few}
+                middle = MIDDLES[place.meter] - place.at
+                short = METER_STEPS[place.meter] - place.pickup - place.at
+                if place.bar >= 0:
+                    found |= {middle, short if place.left == 1 else room}
+                found = {n for n in found if 0 < n <= room}
+        if kind == REST and wanted > 0:
+            return sorted(found, key=lambda n: (abs(n - wanted), n))
+        return sorted(found, reverse=True)
 
     def _hopeful(self, node: Node) -> bool:
         """False only if no end can be reached, by the constraints' own shortcuts."""
-        place = node.place
-        needed = self.graph.notes_needed(node.tune)
+        place, time, tune, both = node
+        needed = self.graph.notes_needed(tune)
         if needed != 0:
-            members = zip((*self.time, *self.both), (*node.time, *node.both), strict=True)
-            most = min((m.most_notes(s, place) for m, s in members), default=place.room)
-            if needed is None or needed > most:
+            if needed is None or needed > place.room:
                 return False
-        for member, state in zip(self.both, node.both, strict=True):
+            members = zip(self._bounding, (*time, *both), strict=True)
+            if needed > min((m.most_notes(s, place) for m, s in members), default=place.room):
+                return False
+        for member, state in zip(self.both, both, strict=True):
             if not member.possible(state, place):
                 return False
-        return self._time_possible(place, node.time)
+        return self._time_possible(place, time)
 
     def _time_possible(self, place: Place, time: States) -> bool:
-        return all(m.possible(s, place) for m, s in zip(self.time, time, strict=True))
+        if not all(m.possible(s, place) for m, s in zip(self.time, time, strict=True)):
+            return False
+        if not self._counting:
+            return True
+        counting = [(self.time[i], time[i]) for i in self._counting]
+        least = max(m.least_notes(s, place) for m, s in counting)
+        return least <= min(m.most_notes(s, place) for m, s in counting)
 
     def _time_alive(self, place: Place, time: States) -> bool:
-        """Whether times alone can be completed."""
+        """Whether times alone can be completed, as far as that is settled soon."""
         if not self.time:
             return True
+        state = (place, time)
+        if state in self._time_live:
+            return True
+        if state in self._time_dead:
+            return False
+        if len(self._time_live) > _MOST_REMEMBERED:
+            self._time_live.clear()
+        allowance = Allowance(_TIME_BUDGET)
         try:
-            return reach(
-                (place, time), self._time_children, self._time_live, self._time_dead, self.budget
-            )
+            way = reach(
+                state, self._time_children, self._time_live.__contains__, self._time_dead,
+                allowance,
+            )  # fmt: skip
         except OutOfBudget:
-            return True  # not settled: no ground to prune
+            self._time_live.add(state)  # no ground to prune
+            return True
+        finally:
+            self._allowance.left -= _TIME_BUDGET - allowance.left
+        if way is None:
+            return False
+        self._time_live.update(way[:-1])
+        return True
 
     def _time_children(self, state: tuple[Place, States]) -> Iterator[Any]:
         place, time = state
@@ -493,19 +702,14 @@ class Search:
             yield None
         if place.bar < 0:
             if self.facts.pickup_complete(place):
-                for bars in self.facts.bar_counts():
+                for bars in self._bars:
                     yield from self._time_barline(place, time, bars)
         elif place.at == METER_STEPS[place.meter]:
             if place.left > 1:
                 yield from self._time_barline(place, time, 0)
             return
-        for length in ORDERS[self.room(place)]:
-            for kind in (NOTE, REST, TIE) if place.held == 2 else (NOTE, REST):
-                time_after = step_all(self.time, time, self.event(place, kind, length))
-                if time_after is not None:
-                    after = self.after(place, kind, length)
-                    if self._time_possible(after, time_after):
-                        yield after, time_after
+        for move in self._moves(place, time):
+            yield move.place, move.time
 
     def _time_barline(
         self, place: Place, time: States, bars: int
@@ -513,4 +717,9 @@ class Search:
         after, event = self._next_bar(place, bars)
         time_after = step_all(self.time, time, event)
         if time_after is not None and self._time_possible(after, time_after):
+            if not self.facts.layout and place.bar < 0:
+                yield after._replace(pickup=0), time_after
             yield after, time_after
+
+
+__all__ = ["Allowance", "Facts", "Groups", "Node", "OutOfBudget", "Search"]

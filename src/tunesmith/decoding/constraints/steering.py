@@ -11,19 +11,15 @@ from numpy.typing import NDArray
 
 from tunesmith.decoding.constraints.asked import Constraints
 from tunesmith.decoding.constraints.events import NOTE, REST, TIE
+from tunesmith.decoding.constraints.facts import Facts, unlike
 from tunesmith.decoding.constraints.forced import Filling, Primed, PrimedState
 from tunesmith.decoding.constraints.pitches import Range
-from tunesmith.decoding.constraints.search import (
-    Facts,
-    Node,
-    OutOfBudget,
-    Search,
-    States,
-    step_all,
-)
+from tunesmith.decoding.constraints.search import Allowance, Groups, Node, OutOfBudget, Search
+from tunesmith.decoding.constraints.tunegraph import States, step_all
 from tunesmith.errors import InputError
+from tunesmith.melody import MODES, Key
 from tunesmith.tokens import Grammar, State, table
-from tunesmith.tokens.grammar import NotesGrammar, TuneState
+from tunesmith.tokens.grammar import MOST_ACCIDENTALS, NotesGrammar, TuneState
 from tunesmith.tokens.table import (
     BAR0,
     BAR_MORE,
@@ -43,7 +39,6 @@ from tunesmith.tokens.table import (
 )
 
 Mask = NDArray[np.bool_]
-Groups = tuple[States, States, States]
 _MOST_KEPT = 100_000
 """Places of tunes that are remembered at a time."""
 _HEADER = ("start", "bos", "style", "mode", "key", "density", "low", "high")
@@ -134,6 +129,8 @@ class Steered(Grammar):
             mask = self._grammar.allowed(state.inner)
             if np.count_nonzero(mask) > 1:
                 mask = self._narrowed(state, mask)
+                if state.tune.last == "mode":
+                    mask = self._usual_keys(state, mask)
             state.mask = mask
             state.single = int(np.count_nonzero(mask)) == 1
         return state.mask
@@ -207,6 +204,21 @@ class Steered(Grammar):
             self._narrow_events(tune, node, mask)
         mask.flags.writeable = False
         return mask
+
+    def _usual_keys(self, spot: Spot, mask: Mask) -> Mask:
+        """The keys with few accidentals, if there is one of them that can be kept."""
+        mode = spot.tune.mode
+        if mode == UNKNOWN:
+            return mask
+        usual = mask.copy()
+        for token in np.flatnonzero(mask):
+            if token != UNKNOWN:
+                key = Key.from_pitch_class(int(token) - KEY0, MODES[mode - MODE0])
+                usual[token] = abs(key.sharps) <= MOST_ACCIDENTALS
+        if not self.search.hears_head():
+            return usual if usual.any() else mask
+        live = any(self._after_is_live(spot, int(t)) for t in np.flatnonzero(usual))
+        return usual if live else mask
 
     def _narrow_header(self, tune: TuneState, mask: Mask) -> None:
         if tune.last in ("density", "low"):
@@ -326,53 +338,31 @@ class Steered(Grammar):
                 if after is None:
                     return False
                 spot = after
-        before = self.search.budget
-        self.search.budget = budget or before
-        try:
-            return self._is_live(spot)
-        finally:
-            self.search.budget = before
+        return self._is_live(spot, budget)
 
-    def _is_live(self, spot: Spot) -> bool:
+    def _is_live(self, spot: Spot, budget: int | None = None) -> bool:
         tune, node, search = spot.tune, spot.node, self.search
         if self._grammar.ended(spot.inner):
             return True
+        allowance = Allowance(budget or search.budget)
         if node is not None:
             if tune.pending:
                 return search.alive_after_length(node, tune.pending)
-            return search.alive(node)
-        if tune.last in ("start", "bos", "style", "mode") and search.hears_head():
-            tokens = np.flatnonzero(self.allowed(spot))
-            if tune.last in ("start", "bos"):  # any style will do
-                tokens = tokens[:1]
-            return any(self._after_is_live(spot, int(token)) for token in tokens)
+            return search.alive(node, allowance)
         groups = spot.groups
-        assert groups
-        if tune.last == "meter":
-            return self._meter_is_live(tune.meter - METER0, groups)
-        return any(self._meter_is_live(m, groups) for m in self.facts.meters())
+        if groups is None:
+            return False
+        if tune.last == "mode" and search.hears_head():
+            return any(
+                self._after_is_live(spot, int(t)) for t in np.flatnonzero(self.allowed(spot))
+            )
+        known = tune.last == "meter"
+        meters = (tune.meter - METER0,) if known else self.facts.meters()
+        return search.any_alive(groups, unlike(meters), allowance)
 
     def _after_is_live(self, spot: Spot, token: int) -> bool:
         after = self._advance(spot, token)
         return after is not None and self._is_live(after)
-
-    def _meter_is_live(self, meter: int, groups: Groups) -> bool:
-        """Whether there is a tune that begins in a metre."""
-        search, pickup = self.search, self.facts.pickup
-        unsettled = None
-        if pickup is None or pickup is False:
-            for bars in self.facts.bar_counts():
-                node = search.begin(meter, bars, groups)
-                try:
-                    if node is not None and search.alive(node):
-                        return True
-                except OutOfBudget as e:
-                    unsettled = e
-        if pickup is not False and search.alive(search.begin_pickup(meter, groups)):
-            return True
-        if unsettled:
-            raise unsettled
-        return False
 
 
 @lru_cache(maxsize=20_000)

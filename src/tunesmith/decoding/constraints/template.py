@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from itertools import pairwise
 from typing import ClassVar
 
-from tunesmith.decoding.constraints.events import NOTE, REST, SOUNDS, Constraint, Event
+from tunesmith.decoding.constraints.events import (
+    NOTE,
+    REST,
+    SOUNDS,
+    TIE,
+    Constraint,
+    Event,
+    Place,
+)
 
 _FREE, _ONSET, _SILENT, _HOLD, _ENTER = range(5)
 ANY = -1
@@ -27,6 +35,7 @@ class Template(Constraint):
     """
 
     hears: ClassVar[frozenset[str]] = SOUNDS
+    seamless: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -57,6 +66,12 @@ class Template(Constraint):
                 what[start] = _ONSET
                 self._ends.add(end)
         self._enters = _ENTER in what
+        self._runs = [1] * total  # how long it goes on like that
+        for step in range(total - 2, -1, -1):
+            if what[step + 1] == (_HOLD if what[step] == _ONSET else what[step]) and (
+                step + 1 not in self._ends
+            ):
+                self._runs[step] += self._runs[step + 1]
 
     def start(self) -> Hashable:  # noqa: D102
         return (ANY, False)
@@ -88,6 +103,24 @@ class Template(Constraint):
             if what[step] == _ENTER and pitches[step] not in (ANY, sounding):
                 return False
         return True
+
+    def lengths(  # noqa: D102
+        self,
+        state: tuple[int, bool],
+        place: Place,
+        kind: str,
+        room: int,
+        cuts: Collection[int],
+    ) -> Collection[int] | None:
+        bar = place.bar
+        at = place.at + (self._starts[bar] if bar >= 0 else 0)
+        if at >= self._total:
+            return ()
+        what = self._what[at]
+        if what == _FREE:
+            return None
+        fits = {_ONSET: NOTE, _HOLD: TIE, _ENTER: TIE, _SILENT: REST}[what]
+        return (min(self._runs[at], room),) if kind == fits else ()
 
     def accept(self, state: tuple[int, bool]) -> bool:  # noqa: D102
         return state[1]

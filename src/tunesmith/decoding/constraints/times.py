@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from fractions import Fraction
 from typing import ClassVar
 
@@ -22,6 +22,7 @@ from tunesmith.decoding.constraints.events import (
 class _Time(Constraint):
     kind: ClassVar[str] = "time"
     counts_bars = False
+    seamless: ClassVar[bool] = True
 
 
 class NoteValues(_Time):
@@ -72,6 +73,24 @@ class NoteValues(_Time):
             return steps in self.steps
         return kind != REST or steps in self._sums
 
+    def lengths(  # noqa: D102
+        self, state: tuple[str, int], place: Place, kind: str, room: int, cuts: Collection[int]
+    ) -> Collection[int]:
+        before, steps = state
+        if kind == REST:
+            return [n - steps if before == REST else n for n in self._sums_to(
+                room + steps if before == REST else room, steps if before == REST else 0
+            )]  # fmt: skip
+        so_far = steps if kind == TIE and before == NOTE else 0
+        if kind == TIE and before != NOTE:
+            return range(1, room + 1)
+        whole = {v - so_far for v in self.steps if 0 < v - so_far <= room}
+        longest = self._longest - so_far
+        return whole.union(n for n in cuts if n < longest)
+
+    def _sums_to(self, most: int, above: int) -> list[int]:
+        return [n for n in range(above + 1, most + 1) if n in self._sums]
+
     def possible(self, state: tuple[str, int], place: Place) -> bool:  # noqa: D102
         kind, steps = state
         if kind != NOTE or steps in self.steps:
@@ -89,6 +108,7 @@ class NotesPerBar(_Time):
     """
 
     name = "notes-per-bar"
+    measures: ClassVar[bool] = False
     hears: ClassVar[frozenset[str]] = frozenset({NOTE, BAR})
 
     def __init__(self, low: int, high: int) -> None:
@@ -115,9 +135,18 @@ class NotesPerBar(_Time):
             return place.room
         return self.high * place.left - state
 
+    def least_notes(self, state: int, place: Place) -> int:  # noqa: D102
+        if state < 0 or place.room >= UNKNOWN_ROOM:
+            return 0
+        return self.low * place.left - state
+
 
 class RestShare(_Time):
     """The share of rests in the whole; the state is the steps of rest and of all so far.
+
+    Where nothing else measures, every note may be shorter with a rest after it, and every rest
+    but that before the first note a longer note. Such a loosened state has two members more: the
+    steps that may be either, and whether a rest now must stay one.
 
     Args:
         low, high: shares, 0 to 1.
@@ -132,32 +161,50 @@ class RestShare(_Time):
     def start(self) -> Hashable:  # noqa: D102
         return (0, 0)
 
-    def step(self, state: tuple[int, int], event: Event) -> Hashable | None:  # noqa: D102
-        rests, steps = state
+    def loosened(self, state: tuple[int, int], place: Place) -> tuple[int, ...]:  # noqa: D102
+        return state if len(state) > 2 else (*state, 0, place.held != 2)
+
+    def step(self, state: tuple[int, ...], event: Event) -> Hashable | None:  # noqa: D102
+        length = event.length
+        if len(state) == 2:
+            rests, steps = state
+            if event.kind == REST:
+                if not self.high:
+                    return None
+                rests += length
+            return (rests, steps + length)
+        rests, steps, free, waits = state
         if event.kind == REST:
-            if not self.high:
-                return None
-            rests += event.length
-        return (rests, steps + event.length)
+            if waits:
+                return (rests + length, steps + length, free, True)
+            return (rests, steps + length, free + length, False)
+        return (rests, steps + length, free + length - (event.kind == NOTE), False)
 
-    def accept(self, state: tuple[int, int]) -> bool:  # noqa: D102
-        rests, steps = state
+    def accept(self, state: tuple[int, ...]) -> bool:  # noqa: D102
+        return self.holds(state[0], state[2] if len(state) > 2 else 0, state[1])
+
+    def holds(self, rests: int, free: int, steps: int) -> bool:
+        """Whether there may be `rests` to `rests + free` steps of rest in `steps` in all."""
         low, high = self.low, self.high
-        return (
-            low.numerator * steps <= rests * low.denominator
-            and rests * high.denominator <= high.numerator * steps
-        )
+        least = max(rests, -(-low.numerator * steps // low.denominator))
+        return least <= min(rests + free, high.numerator * steps // high.denominator)
 
-    def possible(self, state: tuple[int, int], place: Place) -> bool:  # noqa: D102
+    def possible(self, state: tuple[int, ...], place: Place) -> bool:  # noqa: D102
         if place.room >= UNKNOWN_ROOM:
             return True
-        rests, steps = state
+        rests, steps = state[0], state[1]
+        free = state[2] if len(state) > 2 else 0
         most, least = steps + place.room, steps + place.room - place.pickup
         low, high = self.low, self.high
         return (
             rests * high.denominator <= high.numerator * most
-            and low.numerator * least <= (rests + place.room) * low.denominator
+            and low.numerator * least <= (rests + free + place.room) * low.denominator
         )
+
+    def wanted(self, state: tuple[int, ...], room: int) -> int:
+        """Steps of rest that are wanted by the end of `room`, for a share in the middle."""
+        middle = (self.low + self.high) / 2
+        return int(middle * (state[1] + room)) - state[0]
 
 
 class Rhythm(_Time):
@@ -177,12 +224,14 @@ class Rhythm(_Time):
         self._notes: dict[int, int] = {}  # where a note begins, and where it ends
         self._sounding = [0] * self._total  # of each place within a note, that note's end
         self._borders = {0}
+        self._begun: list[int] = []  # notes that begin before each place
         self._silent = [False] * self._total
         at = 0
         for steps, is_note in row:
             if is_note:
                 self._notes[at] = at + steps
             for place in range(at, at + steps):
+                self._begun.append(len(self._notes) - (is_note and place == at))
                 self._sounding[place] = at + steps if is_note else 0
                 self._silent[place] = not is_note
             at += steps
@@ -205,6 +254,43 @@ class Rhythm(_Time):
         else:
             fits = all(self._silent[p % self._total] for p in range(state, end))
         return end % self._total if fits else None
+
+    def lengths(  # noqa: D102
+        self, state: int, place: Place, kind: str, room: int, cuts: Collection[int]
+    ) -> Collection[int] | None:
+        if state < 0:
+            return None
+        if kind == REST:
+            run = 0
+            while run < room and self._silent[(state + run) % self._total]:
+                run += 1
+            short = place.bar_length - place.pickup - place.at
+            return {n for n in (run, short if place.left == 1 else 0) if 0 < n <= run}
+        end = self._notes.get(state, 0) if kind == NOTE else self._sounding[state]
+        return (min(end - state, room),) if end > state else ()
+
+    def _ahead(self, state: int, steps: int) -> int:
+        """Notes that begin in so many steps from here on."""
+        rounds, rest = divmod(state + steps, self._total)
+        return rounds * len(self._notes) + self._begun[rest] - self._begun[state]
+
+    def most_notes(self, state: int, place: Place) -> int:  # noqa: D102
+        if state < 0 or place.room >= UNKNOWN_ROOM:
+            return place.room
+        return self._ahead(state, place.room)
+
+    def least_notes(self, state: int, place: Place) -> int:  # noqa: D102
+        if state < 0 or place.room >= UNKNOWN_ROOM:
+            return 0
+        return self._ahead(state, max(0, place.room - place.pickup))
+
+    def possible(self, state: int, place: Place) -> bool:  # noqa: D102
+        if state < 0 or place.room >= UNKNOWN_ROOM:
+            return True
+        end = state + place.room
+        return end % self._total in self._borders or (
+            (end - place.pickup) % self._total in self._borders
+        )
 
     def accept(self, state: int) -> bool:  # noqa: D102
         return state in self._borders

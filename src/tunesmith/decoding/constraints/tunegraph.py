@@ -1,0 +1,123 @@
+"""The projection of the search to pitches: sequences of notes, whatever their times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tunesmith.decoding.constraints.events import COMPASS, NOTE, Constraint, Event
+
+States = tuple[Any, ...]
+MIDDLE_PITCH = 67
+_MOST_STEPS = 400_000
+"""Notes tried in working out what can follow; where that takes more, it is left unused."""
+
+
+class TuneGraph:
+    """The projection to pitches: sequences of notes, whatever their times.
+
+    Args:
+        members: the constraints of the kind 'tune'.
+        compass: the pitches there are.
+    """
+
+    def __init__(self, members: Sequence[Constraint], compass: Sequence[int] = COMPASS) -> None:
+        self._members = members
+        start = tuple(m.start() for m in members if m.alone)
+        judges = [m for m in members if m.alone]
+        fits = [p for p in compass if step_all(judges, start, _note(p)) is not None]
+        self._pitches = sorted(fits, key=lambda p: abs(p - MIDDLE_PITCH))
+        self._steps = 0
+        self._all: dict[States, list[tuple[int, States]]] = {}
+        self._distance: dict[States, int] = {}
+        self._given_up = False
+        self._useful: dict[States, tuple[tuple[int, States], ...]] = {}
+
+    def step(self, states: States, pitch: int) -> States | None:
+        """The states after a note."""
+        return step_all(self._members, states, _note(pitch))
+
+    def next(self, states: States) -> tuple[tuple[int, States], ...]:
+        """The pitches that may come and from which an end can be reached, the nearest to it first.
+
+        Every one is there that is not proved to be hopeless.
+        """
+        found = self._useful.get(states)
+        if found is None:
+            if states not in self._all:
+                self._explore(states)
+            far = self._distance
+            hopeful = [
+                (pitch, after) for pitch, after in self._all[states]
+                if self._given_up or after in far
+            ]  # fmt: skip
+            hopeful.sort(key=lambda x: far.get(x[1], 0))
+            found = self._useful[states] = tuple(hopeful)
+        return found
+
+    def notes_needed(self, states: States) -> int | None:
+        """Notes needed at least before an end; None if none can be reached."""
+        if states not in self._all:
+            self._explore(states)
+        return 0 if self._given_up else self._distance.get(states)
+
+    def _explore(self, start: States) -> None:
+        """Work out everything that can follow, and how far each state is from an end."""
+        waiting = [start]
+        while waiting:
+            states = waiting.pop()
+            if states in self._all:
+                continue
+            after = [(p, s) for p in self._pitches if (s := self.step(states, p)) is not None]
+            self._all[states] = after
+            self._steps += len(self._pitches)
+            if self._given_up:
+                return
+            if self._steps > _MOST_STEPS:
+                self._given_up = True
+                self._useful.clear()
+                if start in self._all:
+                    return
+                waiting = [start]
+                continue
+            waiting += {s for _, s in after}
+        if not self._given_up:
+            self._measure()
+
+    def _measure(self) -> None:
+        before: dict[States, list[States]] = {}
+        for states, after in self._all.items():
+            for later in {s for _, s in after}:
+                before.setdefault(later, []).append(states)
+        now = [s for s in self._all if accept_all(self._members, s)]
+        self._distance = dict.fromkeys(now, 0)
+        notes = 0
+        while now:
+            notes += 1
+            earlier = {s for later in now for s in before.get(later, ())}
+            now = [s for s in earlier if s not in self._distance]
+            self._distance.update(dict.fromkeys(now, notes))
+        self._useful.clear()
+
+
+def _note(pitch: int) -> Event:
+    return Event(NOTE, 0, pitch, 0, 0, 0, False, 0)
+
+
+def step_all(members: Sequence[Constraint], states: States, event: Event) -> States | None:
+    """The states of a group after an event, or None if one of them forbids it."""
+    if not members:
+        return states
+    kind, after = event[0], []
+    for member, state in zip(members, states, strict=True):
+        if kind in member.hears:
+            state = member.step(state, event)
+            if state is None:
+                return None
+        after.append(state)
+    return tuple(after)
+
+
+def accept_all(members: Sequence[Constraint], states: States) -> bool:
+    """Whether all of a group may end."""
+    return all(m.accept(s) for m, s in zip(members, states, strict=True))
