@@ -5,7 +5,9 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from tunesmith.errors import UsageError
+from tunesmith.api.model import Tune
+from tunesmith.api.writing import _caption, write_tunes
+from tunesmith.errors import OutputError, UsageError
 from tunesmith.melody import Melody, Note
 from tunesmith.render.sheet import HEIGHT, draw_sheet, write_sheet
 from tunesmith.render.svg import WIDTH
@@ -87,3 +89,19 @@ def test_refusals(tmp_path):
     with pytest.raises(UsageError, match="1 captions for 2"):
         draw_sheet([tune(1)] * 2, ["one"])
     assert not list(tmp_path.iterdir())
+
+
+def test_tunes_that_were_chosen_on_a_sheet(tmp_path):
+    chosen = {"nearest": "Other", "nearest_distance": 0.781}
+    receipt = {"rules": {"combined": 0.934}, "originality": {"longest_run": 9}, "chosen": chosen}
+    tunes = [Tune(tune(2), receipt), Tune(tune(2), {"rules": {"combined": None}})]
+    names = [f.name for f in write_tunes(tunes, tmp_path, ["mid"], sheet=True)]
+    assert names[-2:] == ["sheet.svg", "sheet.png"] and len(names) == 6
+    assert _caption(tunes[0]) == "4/4, rules 0.93, 0.78 from Other, longest copy 9 notes"
+    assert _caption(tunes[1]) == "4/4"
+    for name in names[:4]:
+        (tmp_path / name).unlink()
+    with pytest.raises(OutputError, match="already there"):
+        write_tunes(tunes, tmp_path, ["mid"], sheet=True)
+    assert not (tmp_path / "tune-01.mid").exists()
+    assert len(write_tunes(tunes, tmp_path, ["mid"], sheet=True, force=True)) == 6

@@ -99,11 +99,20 @@ def parse_formats(text: str) -> list[str]:
 
 
 def write_tunes(
-    tunes: Sequence[Tune], out: str | Path, names: Sequence[str], *, force: bool = False
-) -> list[Path]:
+    tunes: Sequence[Tune], out: str | Path, names: Sequence[str], *, force: bool = False,
+    sheet: bool = False,
+) -> list[Path]:  # fmt: skip
     """Write each tune in each format and its receipt: `tune-01.mid`, …, `tune-01.json`.
 
     Nothing is written if any of the files is there already, unless `force` is given.
+
+    Args:
+        tunes: what to write.
+        out: a folder.
+        names: of the formats.
+        force: replace what is there.
+        sheet: draw them all, eight to a page, in `sheet.svg` and `sheet.png` (of several pages
+            `sheet-1.svg` and so on), each with its figures.
 
     Returns:
         The files, in order.
@@ -117,6 +126,9 @@ def write_tunes(
     for stem in stems:
         for ending in endings:
             refuse_overwrite(stem.with_suffix(ending), force)
+    if sheet:
+        for name in ("sheet.svg", "sheet.png", "sheet-1.svg", "sheet-1.png"):
+            refuse_overwrite(out / name, force)
     written: list[Path] = []
     for tune, stem in zip(tunes, stems, strict=True):
         for name in names:
@@ -124,7 +136,27 @@ def write_tunes(
             write_atomically(written[-1], render([tune.melody], name))
         written.append(stem.with_suffix(".json"))
         write_atomically(written[-1], receipt_bytes(tune))
+    if sheet:
+        from tunesmith.render.sheet import write_sheet
+
+        written += write_sheet(
+            [t.melody for t in tunes], out / "sheet", [_caption(t) for t in tunes]
+        )
     return written
+
+
+def _caption(tune: Tune) -> str:
+    """Key and metre, and why it was chosen."""
+    melody, chosen = tune.melody, tune.receipt.get("chosen") or {}
+    said = [str(melody.key)] if melody.key else []
+    said.append(str(melody.meters[0]))
+    if (score := tune.receipt["rules"]["combined"]) is not None:
+        said.append(f"rules {score:.2f}")
+    if (near := chosen.get("nearest_distance")) is not None:
+        said.append(f"{near:.2f} from {chosen['nearest']}")
+    if (run := (tune.receipt.get("originality") or {}).get("longest_run")) is not None:
+        said.append(f"longest copy {run} notes")
+    return ", ".join(said)
 
 
 def receipt_bytes(tune: Tune) -> bytes:

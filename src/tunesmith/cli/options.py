@@ -211,11 +211,18 @@ class Output:
     tempo: Annotated[
         float | None, _option(OUTPUT, "Quarter notes a minute.", "--tempo", "--bpm")
     ] = None
+    sheet: Annotated[
+        bool | None,
+        _option(OUTPUT, "All on sheet.svg and .png. (if chosen with --from)", "--sheet/--no-sheet"),
+    ] = None
     force: Annotated[bool, _option(OUTPUT, "Replace what is there.", "--force")] = False
     as_json: Annotated[bool, _option(OUTPUT, "Print the receipts as JSON.", "--json")] = False
 
 
 Source = Annotated[Path, typer.Argument(metavar="FILE", help="A file of music with one melody.")]
+
+MOST_DRAWN = 40
+"""Tunes that are drawn on sheets unasked."""
 
 TuneNumber = Annotated[
     int | None, typer.Option(help="Which tune of the file.", min=1, show_default=False)
@@ -269,8 +276,12 @@ def finish(tunes: list[Tune], out: Path, output: Output, *, again: bool = False)
 
     from tunesmith.api import writing
 
+    sheet = output.sheet
+    if sheet is None:
+        chosen = tunes[0].receipt.get("chosen") if not again else None
+        sheet = bool(chosen) and 1 < len(tunes) <= MOST_DRAWN
     written = writing.write_tunes(
-        tunes, out, writing.parse_formats(output.formats), force=output.force
+        tunes, out, writing.parse_formats(output.formats), force=output.force, sheet=sheet
     )
     if output.as_json:
         print(json.dumps([t.receipt for t in tunes], indent=1, ensure_ascii=False))
