@@ -133,7 +133,7 @@ def write_tunes(
     for tune, stem in zip(tunes, stems, strict=True):
         for name in names:
             written.append(stem.with_suffix(ENDINGS[name]))
-            write_atomically(written[-1], render([tune.melody], name))
+            write_atomically(written[-1], tune_bytes(tune, name))
         written.append(stem.with_suffix(".json"))
         write_atomically(written[-1], receipt_bytes(tune))
     if sheet:
@@ -143,6 +143,20 @@ def write_tunes(
             [t.melody for t in tunes], out / "sheet", [_caption(t) for t in tunes]
         )
     return written
+
+
+def tune_bytes(tune: Tune, name: str) -> bytes:
+    """A tune as the bytes of a file; as MIDI in the file it was made from, if there is one.
+
+    Args:
+        tune: the tune.
+        name: one of `ENDINGS`.
+    """
+    if name == "mid" and "source_midi" in tune.receipt:
+        from tunesmith.api.keeping import midi_of
+
+        return midi_of(tune)
+    return render([tune.melody], name)
 
 
 def _caption(tune: Tune) -> str:

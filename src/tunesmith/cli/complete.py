@@ -21,6 +21,7 @@ from tunesmith.cli.options import (
     constraints_of,
     finish,
     flat,
+    keep_rest,
     one_melody,
 )
 
@@ -54,4 +55,5 @@ def complete(
             Constraints(**constraints_of(pitches, times, shape)),
             tempo=output.tempo, **choice.how(soft, told),
         )  # fmt: skip
+    keep_rest(tunes, path, track, output)
     finish(tunes, out, output)

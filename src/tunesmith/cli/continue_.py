@@ -22,6 +22,7 @@ from tunesmith.cli.options import (
     constraints_of,
     finish,
     flat,
+    keep_rest,
     one_melody,
 )
 
@@ -65,4 +66,6 @@ def continue_(
             Constraints(**constraints_of(pitches, times, shape)),
             bars=bars, only_new=only_new, tempo=output.tempo, **choice.how(soft, told),
         )  # fmt: skip
+    if not only_new:
+        keep_rest(tunes, path, track, output)
     finish(tunes, out, output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import wraps
@@ -268,6 +269,14 @@ def constraints_of(*groups: Any) -> dict[str, Any]:
             )  # fmt: skip
         found["contour"] = one_melody(Path(contour))
     return found
+
+
+def keep_rest(tunes: list[Tune], path: Path, track: str, output: Output) -> None:
+    """Keep what else is in a MIDI file, or say why not; with a new tempo it is written anew."""
+    from tunesmith.api.keeping import keep_file
+
+    if output.tempo is None and (why := keep_file(tunes, path, track)):
+        print(f"{path}: only the melody is written: {why}", file=sys.stderr)
 
 
 def finish(tunes: list[Tune], out: Path, output: Output, *, again: bool = False) -> None:

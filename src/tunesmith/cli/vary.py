@@ -17,6 +17,7 @@ from tunesmith.cli.options import (
     TuneNumber,
     finish,
     flat,
+    keep_rest,
     one_melody,
 )
 
@@ -56,4 +57,5 @@ def vary(
             composing.load_model(model), melody, keep or (), amount=amount, tempo=output.tempo,
             **choice.how(soft, told),
         )  # fmt: skip
+    keep_rest(tunes, path, track, output)
     finish(tunes, out, output)

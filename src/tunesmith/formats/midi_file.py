@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from tunesmith.errors import InputError
 
 _AGAIN = "get or export the file again"
-_DATA_BYTES = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}
+DATA_BYTES = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}
+"""How many bytes follow a status."""
 END_OF_TRACK = 0x2F
 _LARGEST = 2 * 1024 * 1024
 _MOST_TRACKS = 1000
@@ -139,13 +140,13 @@ def _walk(data: bytes, track: Track) -> bool:
     """Fill the track from its bytes; whether its end was marked."""
     at = tick = status = 0
     while at < len(data):
-        delta, at = _number(data, at)
+        delta, at = number(data, at)
         tick += delta
         track.end = tick
         byte = data[at]
         if byte == 0xFF or byte in (0xF0, 0xF7):
             meta_type = data[at + 1] if byte == 0xFF else None
-            length, begin = _number(data, at + (2 if byte == 0xFF else 1))
+            length, begin = number(data, at + (2 if byte == 0xFF else 1))
             at = begin + length
             if at > len(data):
                 raise IndexError
@@ -156,12 +157,12 @@ def _walk(data: bytes, track: Track) -> bool:
             continue
         if byte & 0x80:
             status, at = byte, at + 1
-        if status & 0xF0 not in _DATA_BYTES:
+        if status & 0xF0 not in DATA_BYTES:
             what = f"0x{byte:02X}" if status else "data without a command before it"
             raise InputError(f"byte {at} is no event of a MIDI file ({what})", remedy=_AGAIN)
         first, at = data[at], at + 1
         second = 0
-        if _DATA_BYTES[status & 0xF0] == 2:
+        if DATA_BYTES[status & 0xF0] == 2:
             second, at = data[at], at + 1
         if (first | second) & 0x80:
             raise InputError(f"byte {at - 1} should be data but is a command", remedy=_AGAIN)
@@ -170,7 +171,7 @@ def _walk(data: bytes, track: Track) -> bool:
     return False
 
 
-def _number(data: bytes, at: int) -> tuple[int, int]:
+def number(data: bytes, at: int) -> tuple[int, int]:
     """A number of variable length, at most four bytes, and the place after it."""
     byte = data[at]
     if byte < 0x80:

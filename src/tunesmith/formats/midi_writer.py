@@ -50,7 +50,7 @@ def dumps(melodies: Sequence[Melody]) -> bytes:
     body = bytearray()
     now = 0
     for tick, _, message in events:
-        body += _number(tick - now) + message
+        body += variable_length(tick - now) + message
         now = tick
     division = TICKS_PER_QUARTER.to_bytes(2)
     header = b"MThd" + (6).to_bytes(4) + bytes((0, 0, 0, 1)) + division
@@ -101,10 +101,10 @@ def _key_and_tempo(melody: Melody) -> list[bytes]:
 
 
 def _meta(kind: int, data: bytes) -> bytes:
-    return bytes((0xFF, kind)) + _number(len(data)) + data
+    return bytes((0xFF, kind)) + variable_length(len(data)) + data
 
 
-def _number(value: int) -> bytes:
+def variable_length(value: int) -> bytes:
     """A number in MIDI's variable length, seven bits a byte."""
     digits = [value & 0x7F]
     while value := value >> 7:
