@@ -70,16 +70,27 @@ def generate_ids(
     logs: list[list[float]] = [[] for _ in grammars]
     free: list[list[bool]] = [[] for _ in grammars]
     struck = [0] * len(grammars)
-    for row, grammar in enumerate(grammars):  # `bos` is given, not sampled
-        first = int(grammar.allowed(states[row]).argmax())
-        ids[row].append(first)
-        states[row] = grammar.advance(states[row], first)
+    context = network.config.max_position_embeddings
+    given = min(_forced(g, s, context) for g, s in zip(grammars, states, strict=True))
+    for row, grammar in enumerate(grammars):  # what is given, `bos` at least, is not sampled
+        for _ in range(given):
+            ids[row].append(int(grammar.allowed(states[row]).argmax()))
+            states[row] = grammar.advance(states[row], ids[row][-1])
+        generators[row].random(given - 1)  # the same chance as if they had been drawn
+        free[row] = [False] * (given - 1)
     repeats = None
     if how.repetition:
         repeats = Repeats(len(grammars), network.config.vocab_size, how.repetition)
+        for row, known in enumerate(ids):
+            for token in known[1:]:
+                repeats.push(row, token)
     rows = list(range(len(grammars)))  # those that are still being written
-    context = network.config.max_position_embeddings
     cache = network.new_cache(len(rows), context)
+    if given > 1:
+        known_ids = np.array(ids)
+        read = log_softmax(network.prefill(known_ids[:, :-1], cache))
+        picked = np.take_along_axis(read, known_ids[:, 1:, None], 2)[:, :, 0]
+        logs = [[float(x) for x in row] for row in picked]
     while rows:
         if cache.length == context:
             cache = _slide(network, [ids[r] for r in rows], keep_first, context)
@@ -115,6 +126,20 @@ def generate_ids(
         Generated(tuple(i), tuple(p), tuple(f), s)
         for i, p, f, s in zip(ids, logs, free, struck, strict=True)
     ]
+
+
+def _forced(grammar: Grammar, state: State, most: int) -> int:
+    """How many ids there are before the first that is a choice or the last, 1 to `most`."""
+    count = 0
+    while count < most:
+        allowed = np.flatnonzero(grammar.allowed(state))
+        if len(allowed) != 1:
+            break
+        state = grammar.advance(state, int(allowed[0]))
+        if grammar.ended(state):
+            break
+        count += 1
+    return max(1, count)
 
 
 def _redraw(
