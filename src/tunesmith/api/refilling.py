@@ -87,6 +87,8 @@ def refill(
                 jobs[i] = replace(job, spans=job.spans[1:])
                 continue
             rows.append((i, len(primed.ids)))
+        if not rows:
+            continue
         made = sample(model, grammars, [generators[i] for i, _ in rows], how.sampling, progress)
         for (i, known), one in zip(rows, made, strict=True):
             melody = _merged(jobs[i].melody, vocabulary.decode(one.ids))

@@ -17,7 +17,6 @@ from tunesmith.cli.options import (
     Soft,
     Source,
     Times,
-    TuneNumber,
     constraints_of,
     finish,
     flat,
@@ -40,7 +39,6 @@ def complete(
         Path, typer.Option(help="A folder for the melodies.", rich_help_panel=OUTPUT)
     ] = Path("completed"),
     model: Model = None,
-    tune: TuneNumber = None,
     track: Track = "auto",
 ) -> None:
     """Fill the bars of a melody that are whole rests; the rest stays as it is, to the tick."""
@@ -48,7 +46,7 @@ def complete(
     from tunesmith.decoding.constraints import Constraints
 
     writing.parse_formats(output.formats)
-    melody = one_melody(path, track, tune)
+    melody = one_melody(path, track)
     with progress("composing") as told:
         tunes = refilling.complete(
             composing.load_model(model), melody,

@@ -18,7 +18,6 @@ from tunesmith.cli.options import (
     Soft,
     Source,
     Times,
-    TuneNumber,
     constraints_of,
     finish,
     flat,
@@ -51,7 +50,6 @@ def continue_(
         Path, typer.Option(help="A folder for the melodies.", rich_help_panel=OUTPUT)
     ] = Path("continued"),
     model: Model = None,
-    tune: TuneNumber = None,
     track: Track = "auto",
 ) -> None:  # fmt: skip
     """Go on with a melody. What must hold, holds in the new bars; see docs/constraints.md."""
@@ -59,7 +57,7 @@ def continue_(
     from tunesmith.decoding.constraints import Constraints
 
     writing.parse_formats(output.formats)
-    melody = one_melody(path, track, tune)
+    melody = one_melody(path, track)
     with progress("composing") as told:
         tunes = reworking.continue_(
             composing.load_model(model), melody,

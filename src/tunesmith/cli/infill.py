@@ -17,7 +17,6 @@ from tunesmith.cli.options import (
     Soft,
     Source,
     Times,
-    TuneNumber,
     constraints_of,
     finish,
     flat,
@@ -43,7 +42,6 @@ def infill(
         Path, typer.Option(help="A folder for the melodies.", rich_help_panel=OUTPUT)
     ] = Path("infilled"),
     model: Model = None,
-    tune: TuneNumber = None,
     track: Track = "auto",
 ) -> None:
     """Make some bars of a melody anew; the rest stays as it is, to the tick."""
@@ -52,7 +50,7 @@ def infill(
 
     writing.parse_formats(output.formats)
     first, last = refilling.parse_bars(replace)
-    melody = one_melody(path, track, tune)
+    melody = one_melody(path, track)
     with progress("composing") as told:
         tunes = refilling.infill(
             composing.load_model(model), melody, first, last,

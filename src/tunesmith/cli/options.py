@@ -220,23 +220,20 @@ class Output:
     as_json: Annotated[bool, _option(OUTPUT, "Print the receipts as JSON.", "--json")] = False
 
 
-Source = Annotated[Path, typer.Argument(metavar="FILE", help="A file of music with one melody.")]
+Source = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A file of music; FILE#2 is its second tune.")
+]
 
 MOST_DRAWN = 40
 """Tunes that are drawn on sheets unasked."""
 
-TuneNumber = Annotated[
-    int | None, typer.Option(help="Which tune of the file.", min=1, show_default=False)
-]
 
-
-def one_melody(path: Path, track: str = "auto", tune: int | None = None) -> Melody:
+def one_melody(path: Path, track: str = "auto") -> Melody:
     """The melody of a file.
 
     Args:
-        path: the file.
+        path: the file; the second tune of songs.abc is also songs.abc#2.
         track: as in `formats.scan`.
-        tune: which one, from 1, where there are several.
 
     Raises:
         UsageError: if there are several and none is named, or the one that is named is not there.
@@ -244,14 +241,20 @@ def one_melody(path: Path, track: str = "auto", tune: int | None = None) -> Melo
     """
     from tunesmith import formats
 
+    name, number, digits = str(path).rpartition("#")
+    tune = None
+    if number and digits.isdecimal() and not path.exists():
+        path, tune = Path(name), int(digits)
     melodies = formats.read(path, track)
     if tune is None and len(melodies) > 1:
         raise UsageError(
             f"it holds {len(melodies)} tunes", where=str(path),
-            remedy=f"say which, with --tune 1 to {len(melodies)}",
+            remedy=f"say which: {path.name}#1 to {path.name}#{len(melodies)}",
         )  # fmt: skip
     if not 1 <= (tune or 1) <= len(melodies):
-        raise UsageError(f"--tune {tune} of {len(melodies)}", where=str(path))
+        raise UsageError(
+            f"tune {tune} of {len(melodies)}", where=str(path), remedy=f"use 1 to {len(melodies)}"
+        )
     return melodies[(tune or 1) - 1]
 
 
@@ -262,7 +265,7 @@ def constraints_of(*groups: Any) -> dict[str, Any]:
         found["rhythm_from"] = one_melody(path)
     contour = found.get("contour")
     if contour is not None and contour not in ("up", "down", "arch"):
-        if not Path(contour).exists():
+        if not Path(contour.rpartition("#")[0] or contour).exists():
             raise UsageError(
                 f"there is no contour and no file '{contour}'", where="--contour",
                 remedy="use up, down, arch or a file of music",

@@ -14,7 +14,6 @@ from tunesmith.cli.options import (
     Output,
     Soft,
     Source,
-    TuneNumber,
     finish,
     flat,
     keep_rest,
@@ -43,7 +42,6 @@ def vary(
         Path, typer.Option(help="A folder for the melodies.", rich_help_panel=OUTPUT)
     ] = Path("varied"),
     model: Model = None,
-    tune: TuneNumber = None,
     track: Track = "auto",
 ) -> None:  # fmt: skip
     """Variations of a melody: what is kept stays exactly, and something always changes."""
@@ -51,7 +49,7 @@ def vary(
 
     writing.parse_formats(output.formats)
     varying.parse_keep(keep or ())
-    melody = one_melody(path, track, tune)
+    melody = one_melody(path, track)
     with progress("composing") as told:
         tunes = varying.vary(
             composing.load_model(model), melody, keep or (), amount=amount, tempo=output.tempo,

@@ -1,0 +1,407 @@
+"""Continue, infill, complete, vary, like: what stays, what is new, what is refused."""
+
+import io
+import json
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import mido
+import pytest
+from typer.testing import CliRunner
+
+import tunesmith
+from tunesmith.api.composing import generate, load_model, shared_run
+from tunesmith.api.keeping import keep_file, midi_of
+from tunesmith.api.receipts import read_receipt
+from tunesmith.api.refilling import complete, empty_spans, infill, parse_bars
+from tunesmith.api.reworking import continue_
+from tunesmith.api.varying import parse_keep, vary
+from tunesmith.cli import app
+from tunesmith.decoding.constraints import Constraints
+from tunesmith.errors import InputError, UsageError
+from tunesmith.formats import midi
+from tunesmith.formats.abc import scan
+from tunesmith.formats.midi_patch import patched
+from tunesmith.melody import Melody, Meter, Note
+
+EXAMPLES = Path(tunesmith.__file__).parent / "corpus" / "examples"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model()
+
+
+@pytest.fixture(scope="module")
+def greensleeves():
+    return tunesmith.read(EXAMPLES / "britain.abc")[0]
+
+
+def abc(body, head="M:4/4\nL:1/4\nK:G\n"):
+    return scan(f"X:1\nT:Tune\n{head}{body}\n".encode(), "tune.abc")[0].melody
+
+
+GAPS = "GABc|d2B2|z4|z4|cBAG|z4|A2D2|G4|z4|"
+TIED = "GABc|d2B2-|B2A2|G2A2-|A2D2|G4|"
+
+
+def events(melody):
+    return [(n.onset, n.duration, n.pitch) for n in melody.notes]
+
+
+def held(tune):
+    return all(c["held"] for c in tune.receipt["constraints"] if c["kind"] == "hard")
+
+
+# -- continue ------------------------------------------------------------------------
+
+
+def test_continue_keeps_the_melody_and_adds_bars(model, greensleeves):
+    wanted = Constraints(end="1", cadence="authentic", key="A", mode="minor", range="E4:A5")
+    (tune,) = continue_(model, greensleeves, wanted, bars=3, seed=5)
+    old, new = events(greensleeves), events(tune.melody)
+    assert new[: len(old)] == old and len(new) > len(old)
+    assert len(tune.melody.bars) == len(greensleeves.bars) + 3
+    begin = greensleeves.bars[-1].end
+    added = tune.melody.notes[len(old) :]
+    assert all(n.onset >= begin and 64 <= n.pitch <= 81 for n in added)
+    assert {n.pitch % 12 for n in added} <= {9, 11, 0, 2, 4, 5, 7}
+    assert added[-1].pitch % 12 == 9 and held(tune)
+    (alone,) = continue_(model, greensleeves, wanted, bars=3, seed=5, only_new=True)
+    assert events(alone.melody) == [(n.onset - begin, n.duration, n.pitch) for n in added]
+    assert len(alone.melody.bars) == 3 and str(alone.melody.meters[0]) == "6/8"
+
+
+def test_continue_goes_on_in_the_last_metre_and_without_empty_bars(model):
+    melody = abc("GABc|[M:3/4]dBG|z3|z3|")
+    (tune,) = continue_(model, melody, bars=2, seed=1)
+    assert [str(b.meter) for b in tune.melody.bars] == ["4/4", "3/4", "3/4", "3/4"]
+    assert tune.melody.notes[7].onset >= 7 * 480
+    assert {p % 12 for p in tune.melody.pitches} <= {7, 9, 11, 0, 2, 4, 6}  # G major, its key
+
+
+def test_continue_takes_files_off_the_grid(model):
+    notes = tuple(Note(480 * i + 7, 391, 60 + i) for i in range(8))
+    melody = Melody(notes, duration=8 * 480)
+    (tune,) = continue_(model, melody, bars=1, seed=1)
+    assert tune.melody.notes[:8] == notes and tune.receipt["moved_in_primer"] == 8
+    assert all(n.onset >= 8 * 480 for n in tune.melody.notes[8:])
+
+
+def test_continue_refuses(model, greensleeves):
+    with pytest.raises(UsageError, match="600 bars after 16"):
+        continue_(model, greensleeves, bars=600)
+    with pytest.raises(UsageError, match="no melody keeps --range and --start together"):
+        continue_(model, greensleeves, Constraints(range="C4:E4", start="A4"), bars=1)
+
+
+# -- infill and complete ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("first", "last"), [(1, 2), (3, 4), (7, 7), (15, 16)])
+def test_infill_touches_nothing_else(model, greensleeves, first, last):
+    (tune,) = infill(model, greensleeves, first, last, seed=2)
+    bars = greensleeves.bars  # the first is the pickup
+    begin, end = bars[first].start, bars[last].end
+
+    def outside(melody):
+        return [e for e in events(melody) if not begin <= e[0] < end]
+
+    assert outside(tune.melody) == outside(greensleeves)
+    assert events(tune.melody) != events(greensleeves) and held(tune)
+    assert tune.melody.title == "Greensleeves" and tune.melody.tempo == greensleeves.tempo
+    assert tune.melody.duration == greensleeves.duration
+
+
+def test_infill_and_notes_over_the_borders(model):
+    melody = abc(TIED)  # B2- begins in bar 2 and lasts into 3, A2- from 4 into 5
+    (tune,) = infill(model, melody, 3, 4, seed=3)
+    was, now = events(melody), events(tune.melody)
+    assert (6 * 480, 4 * 480, 71) in now  # it keeps its end
+    sounding = [e for e in now if e[0] < 16 * 480 < e[0] + e[1]]
+    assert [(e[0] + e[1], e[2]) for e in sounding] == [(18 * 480, 69)]  # an A is held till there
+    assert [e for e in now if e[0] >= 16 * 480] == [e for e in was if e[0] >= 16 * 480]
+
+
+def test_infill_keeps_what_is_asked_in_the_new_bars_alone(model, greensleeves):
+    wanted = Constraints(notes_per_bar="2:2", note_values="1/4,1/8", max_leap=4)
+    (tune,) = infill(model, greensleeves, 5, 6, wanted, seed=2)
+    bars = tune.melody.bars[5:7]
+    for bar in bars:
+        inside = [n for n in tune.melody.notes if bar.start <= n.onset < bar.end]
+        assert len(inside) == 2 and {n.duration for n in inside} <= {480, 240}
+    new = [n.pitch for n in tune.melody.notes if bars[0].start <= n.onset < bars[1].end]
+    assert all(abs(a - b) <= 4 for a, b in pairwise(new)) and held(tune)
+
+
+def test_infill_refuses(model, greensleeves):
+    with pytest.raises(UsageError, match=r"bars 15:17 of a melody of 16; use 1 to 16"):
+        infill(model, greensleeves, 15, 17)
+    off = replace(greensleeves, notes=(Note(3, 200, 60), *greensleeves.notes[1:]))
+    with pytest.raises(InputError, match=r"1 of its 72 notes lie between the steps.*quantise"):
+        infill(model, off, 3, 4)
+    assert parse_bars("5:8") == (5, 8) and parse_bars(" 7 ") == (7, 7)
+    for text in ("", "5:", "a:b", "5:6:7"):
+        with pytest.raises(UsageError, match="are no bars"):
+            parse_bars(text)
+
+
+def test_complete_fills_the_empty_bars(model):
+    melody = abc(GAPS)
+    assert empty_spans(melody) == ((2, 4), (5, 6), (8, 9))
+    tunes = complete(model, melody, count=2, seed=4)
+    for tune in tunes:
+        assert not empty_spans(tune.melody) and held(tune)
+        assert set(events(melody)) <= set(events(tune.melody))
+        starts = {n.onset // 1920 for n in tune.melody.notes}
+        assert starts == set(range(9))
+        assert tune.receipt["filled"] == [[3, 4], [6, 6], [9, 9]]
+    assert tunes[0].melody != tunes[1].melody
+    with pytest.raises(UsageError, match="none of its bars is empty"):
+        complete(model, abc("GABc|d4|"))
+
+
+# -- vary ---------------------------------------------------------------------------------
+
+
+def share_gone(before, after):
+    return len(set(events(before)) - set(events(after))) / len(before.notes)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("keep", ["rhythm", "pitches", "contour"])
+def test_vary_keeps_it_and_changes_the_amount(model, greensleeves, keep, seed):
+    (tune,) = vary(model, greensleeves, keep, seed=seed)
+    before, after = events(greensleeves), events(tune.melody)
+    if keep == "rhythm":
+        assert [e[:2] for e in before] == [e[:2] for e in after]
+    if keep == "pitches":
+        assert [e[2] for e in before] == [e[2] for e in after]
+    if keep == "contour":
+        signs = [[(b > a) - (b < a) for (_, _, a), (_, _, b) in pairwise(x)]
+                 for x in (before, after)]  # fmt: skip
+        assert signs[0] == signs[1]
+    share = share_gone(greensleeves, tune.melody)
+    assert 0.15 <= share <= 0.45 and before != after and held(tune)
+    (entry,) = [c for c in tune.receipt["constraints"] if c["kind"] == "soft"]
+    assert entry == {"name": "amount", "kind": "soft", "wanted": 0.3, "value": share}
+
+
+def test_vary_keeps_bars(model, greensleeves):
+    (tune,) = vary(model, greensleeves, ["bars=1,2", "bars=9"], amount=1, seed=1)
+    bars = greensleeves.bars
+    for number in (1, 2, 9):
+        a, b = bars[number].start, bars[number].end
+        kept = [e for e in events(greensleeves) if a <= e[0] < b]
+        assert [e for e in events(tune.melody) if a <= e[0] < b] == kept
+    assert share_gone(greensleeves, tune.melody) >= 0.4 and held(tune)
+
+
+def test_the_shortest_melodies_vary_too(model):
+    one = Melody((Note(0, 960, 62),), (Meter(0, 2, 4),))
+    for seed in range(3):
+        (tune,) = vary(model, one, "rhythm", seed=seed)
+        assert [e[:2] for e in events(tune.melody)] == [(0, 960)] and tune.melody.pitches != (62,)
+    with pytest.raises(UsageError, match="pass, and 1 are wanted: fewer than 1 of 1"):
+        vary(model, one, "pitches", seed=1)  # one note of that pitch fills its bar: no other way
+
+
+def test_variations_differ_from_each_other(model, greensleeves):
+    tunes = vary(model, greensleeves, "rhythm", count=4, seed=1)
+    assert len({t.melody.notes for t in tunes}) == 4
+
+
+def test_vary_refuses(model, greensleeves):
+    for texts, says in [
+        (["rhythm", "pitches"], "nothing is left to vary"),
+        (["words"], "'words' cannot be kept"),
+        (["bars=x"], "'bars=x' cannot be kept"),
+    ]:
+        with pytest.raises(UsageError, match=says):
+            parse_keep(texts)
+    with pytest.raises(UsageError, match=r"an amount of 1\.5"):
+        vary(model, greensleeves, amount=1.5)
+    with pytest.raises(UsageError, match="bar 17 of a melody of 16"):
+        vary(model, greensleeves, "bars=17")
+    with pytest.raises(UsageError, match="no note is left to vary"):
+        vary(model, abc("GABc|"), "bars=1")
+
+
+# -- like ------------------------------------------------------------------------------------
+
+
+def test_like_takes_its_conditions_and_copies_little(model, greensleeves):
+    (tune,) = generate(model, like=greensleeves, seed=3)
+    m = tune.melody
+    assert str(m.key) == "A dorian" and {str(x) for x in m.meters} == {"6/8"}
+    assert sum(not b.is_pickup for b in m.bars) == 16
+    assert min(m.pitches) >= 64 and max(m.pitches) <= 79
+    assert {p % 12 for p in m.pitches} <= {9, 11, 0, 2, 4, 6, 7, 8}  # G sharp is its own
+    assert tune.receipt["like"]["longest_run"] == shared_run(m, greensleeves) <= 10
+    (other,) = generate(model, Constraints(bars=4, key="D"), like=greensleeves, seed=3)
+    assert sum(not b.is_pickup for b in other.melody.bars) == 4
+    assert other.melody.key.tonic == "D"
+    with pytest.raises(UsageError, match=r"they copy . notes in a row, and at most 1 may be"):
+        generate(model, like=greensleeves, seed=3, max_copy=1)
+
+
+def test_shared_runs_are_counted_in_notes():
+    a, b = abc("GABc|d2B2|"), abc("cde=f|zc'zz|")  # the same up to the fourth note
+    assert shared_run(a, a) == 6 and shared_run(a, b) == 4
+    assert shared_run(a, abc("G4|")) == 1
+
+
+# -- MIDI files keep the rest -------------------------------------------------------------------
+
+
+def two_tracks():
+    """Melody on channel 3 with velocities, a controller and a program; chords beside it."""
+    file = mido.MidiFile(ticks_per_beat=96)
+    lead, chords = mido.MidiTrack(), mido.MidiTrack()
+    file.tracks += [lead, chords]
+    lead += [
+        mido.MetaMessage("track_name", name="Lead vocal"),
+        mido.MetaMessage("set_tempo", tempo=500_000),
+        mido.Message("program_change", channel=2, program=40),
+    ]
+    for i, pitch in enumerate([60, 62, 64, 65, 67, 65, 64, 62, 60, 62, 64, 65, 67, 67, 60, 60]):
+        lead.append(mido.Message("note_on", channel=2, note=pitch, velocity=50 + i, time=0))
+        lead.append(mido.Message("control_change", channel=2, control=1, value=i, time=48))
+        lead.append(mido.Message("note_off", channel=2, note=pitch, velocity=10, time=48))
+    chords.append(mido.MetaMessage("track_name", name="Piano"))
+    for _ in range(4):
+        for n, pitch in enumerate((48, 52, 55)):
+            chords.append(mido.Message("note_on", channel=0, note=pitch, velocity=70 + n))
+        for n, pitch in enumerate((48, 52, 55)):
+            chords.append(mido.Message("note_off", channel=0, note=pitch, time=0 if n else 384))
+    out = io.BytesIO()
+    file.save(file=out)
+    return out.getvalue()
+
+
+def messages(data):
+    """By track, every message at its tick."""
+    found = []
+    for track in mido.MidiFile(file=io.BytesIO(data)).tracks:
+        now, rows = 0, []
+        for message in track:
+            now += message.time
+            rows.append((now, str(message.copy(time=0))))
+        found.append(rows)
+    return found
+
+
+def test_a_midi_file_that_is_patched_with_itself_stays():
+    data = two_tracks()
+    melody = midi.scan(data, "song.mid")[0].melody
+    assert messages(patched(data, melody, melody)) == messages(data)
+
+
+def test_infill_in_a_midi_file_keeps_the_rest(model, tmp_path):
+    path = tmp_path / "song.mid"
+    path.write_bytes(two_tracks())
+    (melody,) = tunesmith.read(path)
+    (tune,) = infill(model, melody, 2, 3, seed=1)
+    assert keep_file([tune], path, "auto") == ""
+    data = midi_of(tune)
+    assert midi.scan(data, "")[0].melody.notes == tune.melody.notes
+    before, after = messages(path.read_bytes()), messages(data)
+    assert after[1] == before[1]
+    begin, end = 4 * 96, 12 * 96
+
+    def rest(rows):
+        return [r for r in rows if "note_" not in r[1] or not begin <= r[0] < end + ("off" in r[1])]
+
+    assert sorted(rest(after[0])) == sorted(rest(before[0]))
+    new = [r[1] for r in after[0] if "note_on" in r[1] and begin <= r[0] < end]
+    assert new and all("channel=2" in text for text in new)
+    velocities = {int(text.split("velocity=")[1].split()[0]) for text in new}
+    assert velocities <= set(range(50, 66))
+
+
+def test_a_played_file_is_not_patched(greensleeves):
+    moved = replace(greensleeves, notes=tuple(
+        replace(n, onset=n.onset + 1, duration=n.duration - 1) for n in greensleeves.notes
+    ))  # fmt: skip
+    with pytest.raises(InputError, match="moved to the beat"):
+        patched(two_tracks(), moved, moved)
+
+
+# -- the command ----------------------------------------------------------------------------
+
+
+def run(*args):
+    return CliRunner().invoke(app, [str(a) for a in args], env={"COLUMNS": "160"})
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ("continue", "--bars", 2, "--only-new"),
+        ("continue", "--bars", 2),
+        ("infill", "--replace", "3:4"),
+        ("vary", "--keep", "rhythm"),
+    ],
+)
+def test_each_verb_writes_files_that_its_receipt_makes_again(verb, greensleeves, tmp_path):
+    source = tmp_path / "song.mid"
+    tunesmith.write(greensleeves, source)
+    done = run(verb[0], source, *verb[1:], "--seed", 1, "--format", "mid,abc", "--out",
+               tmp_path / "a", "--json")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    (receipt,) = json.loads(done.output)
+    assert receipt["verb"] == verb[0] and receipt["seed"] == 1
+    again = run("generate", "--from-receipt", tmp_path / "a" / "tune-01.json", "--format",
+                "mid,abc", "--out", tmp_path / "b")  # fmt: skip
+    assert again.exit_code == 0, again.output
+    for name in ("tune-01.mid", "tune-01.abc", "tune-01.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_complete_as_a_command(tmp_path):
+    source = tmp_path / "gaps.abc"
+    source.write_text(f"X:1\nM:4/4\nL:1/4\nK:G\n{GAPS}\n")
+    done = run("complete", source, "--out", tmp_path / "out", "--format", "abc")
+    assert done.exit_code == 0, done.output
+    assert "z4" not in (tmp_path / "out" / "tune-01.abc").read_text()
+
+
+def test_a_receipt_whose_new_bars_are_others_is_refused(model, greensleeves, tmp_path):
+    (tune,) = continue_(model, greensleeves, bars=2, seed=1)
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(tune.receipt))
+    assert read_receipt(path).melody.notes == tune.melody.notes
+    for begin in ([0, 0], [1], "x", [480, tune.receipt["new_from"][1]]):
+        path.write_text(json.dumps(tune.receipt | {"new_from": begin}))
+        if begin == [0, 0]:  # nothing says that the melody was given, but the ids hold it too
+            assert read_receipt(path)
+            continue
+        with pytest.raises(InputError, match="not those of its melody"):
+            read_receipt(path)
+
+
+def test_help_stands_in_panels():
+    text = run("generate", "--help").output
+    for panel in ("pitches", "bars and rhythm", "line and form", "leans towards", "written"):
+        assert panel in text
+    flags = (
+        "key mode scale allow-chromatic range meter bars pickup note-values max-leap start end "
+        "cadence max-repeat notes-per-bar rest-share chords rhythm rhythm-from contour form style "
+        "density temperature top-k top-p min-p repetition like"
+    )
+    for flag in flags.split():
+        assert f"--{flag}" in text, flag
+
+
+def test_files_of_several_tunes_are_named_by_number(tmp_path):
+    with pytest.raises(UsageError, match=r"it holds 12 tunes.*#1 to"):
+        raise run("vary", EXAMPLES / "britain.abc", "--out", tmp_path).exception
+    done = run("generate", "--rhythm-from", f"{EXAMPLES / 'britain.abc'}#2", "--seed", 1,
+               "--out", tmp_path / "a", "--format", "abc")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    second, (made,) = (
+        tunesmith.read(EXAMPLES / "britain.abc")[1],
+        tunesmith.read(tmp_path / "a" / "tune-01.abc"),
+    )
+    assert [e[:2] for e in events(made)] == [e[:2] for e in events(second)]
