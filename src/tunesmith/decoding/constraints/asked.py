@@ -161,7 +161,7 @@ class Constraints:
                 remedy="name --scale, or --key and --mode",
             )  # fmt: skip
         for one in self.own:
-            made = _registered(one) if isinstance(one, str) else one
+            made = registered(one) if isinstance(one, str) else one
             found[made.name] = Part(automata=(made,))
         return found
 
@@ -271,7 +271,12 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _registered(name: str) -> Constraint:
+def registered(name: str) -> Constraint:
+    """A constraint from the registry.
+
+    Raises:
+        UsageError: if there is none of that name.
+    """
     if name not in REGISTRY:
         known = ", ".join(sorted(REGISTRY)) or "none"
         raise UsageError(f"no constraint of the name '{name}'", remedy=f"registered: {known}")
