@@ -1,7 +1,7 @@
 """What is kept of many beside what is drawn plainly: tables C and D for `--count 8 --from 64`.
 
     python benchmarks/kept.py CORPUS --style STYLE [--count 1000] [--from 64] [--keep 8]
-        [--rank rules] [--max-copy N] [--side validation] [--model RUN] [--out FOLDER] [--seed 1]
+        [--rank real] [--max-copy N] [--side validation] [--model RUN] [--out FOLDER] [--seed 1]
 
 Draws --from tunes, keeps the best --keep that differ (as `generate --count --from` does), and
 goes on with other seeds until COUNT are kept; chunk k depends on the seed and k alone, and is
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--from", dest="drawn", type=int, default=64)
     parser.add_argument("--keep", type=int, default=8)
-    parser.add_argument("--rank", choices=ranking.RANKS, default="rules")
+    parser.add_argument("--rank", choices=ranking.RANKS, default=ranking.RANKS[0])
     parser.add_argument("--max-copy", type=int)
     parser.add_argument("--side", default="validation", help="test is for the final figure only")
     parser.add_argument("--out", type=Path, default=Path("kept"))
@@ -126,6 +126,7 @@ def choose(
     choice = ranking.choose_best(
         candidates, keep, rank=rank, most_copied=max_copy,
         typical_bits=(model.checkpoint.provenance.get("scores") or {}).get("bits_per_note"),
+        typical_run=model.index.header["human"].get("median") if model.index else None,
         distances=Distances(melodies).to, apart=APART,
     )  # fmt: skip
     if choice.shortfall or choice.too_near or choice.refused:

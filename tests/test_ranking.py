@@ -24,13 +24,20 @@ def test_ranks(rank, kept):
     assert choose_best(FOUR, 4, rank=rank, typical_bits=2.6).kept == kept
 
 
+def test_as_good_as_real_tunes_is_good_enough():
+    # Short of 0.5 by 0.1, 0, 0, 0 and 0.3; over 13 notes by 0, 7, 0, 1 and 0.
+    five = [made(0.4, 2, 5), made(0.99, 2, 20), made(0.6, 2, 13), made(0.9, 2, 14), made(0.2, 2)]
+    assert choose_best(five, 5, typical_run=13).kept == (2, 3, 1, 0, 4)
+    assert choose_best(five, 5).kept == (1, 2, 3, 0, 4)  # no index: rules alone
+
+
 def test_a_tune_of_hardly_any_notes_comes_last():
     empty = Candidate({"combined": 1.0}, 2.6, sparse=True)
-    assert choose_best([empty, *FOUR], 5).kept == (1, 3, 4, 2, 0)
+    assert choose_best([empty, *FOUR], 5, rank="rules").kept == (1, 3, 4, 2, 0)
 
 
 def test_limits_refuse_and_are_counted():
-    choice = choose_best(FOUR, 2, limits={"in_scale": 0.9}, most_copied=9)
+    choice = choose_best(FOUR, 2, rank="rules", limits={"in_scale": 0.9}, most_copied=9)
     assert choice.kept == (3, 1) and choice.passed == 2
     assert choice.refused == {"--max-copy 9": 1, "--min-rule in_scale=0.9": 1}
 

@@ -47,7 +47,7 @@ class Drawing:
         min_p: see `Sampling`.
         repetition: see `Sampling`.
         from_: draw so many, at least `count`, and keep the `count` best that pass and differ.
-        rank: what is best: 'rules' (the default), 'likelihood' or 'both'; see
+        rank: what is best: 'real' (the default), 'rules', 'likelihood' or 'both'; see
             `evaluation.ranking.choose_best`. 'likelihood' takes as typical the bits
             per note of the model's validation tunes. The best come first.
         min_rules: the least score by rule that a tune must have, 0 to 1.
@@ -95,7 +95,7 @@ class Drawing:
             )
         if self.seed is not None and self.seed < 0:
             raise UsageError("a negative seed", remedy="use 0 or more")
-        ranking.check(self.rank or "rules", self.min_rules or {})
+        ranking.check(self.rank or ranking.RANKS[0], self.min_rules or {})
         self.sampling  # noqa: B018 - for its refusals
 
     @property
@@ -224,7 +224,7 @@ def _later(progress: Progress | None, before: int, how: Drawing) -> Progress | N
 
 def _best(model: Model, plan: Plan, tunes: list[Tune], how: Drawing) -> list[Tune]:
     """The best tunes, the first the best; their receipts say how they were chosen."""
-    rank = how.rank or "rules"
+    rank = how.rank or ranking.RANKS[0]
     candidates = [
         ranking.Candidate(
             tune.receipt["rules"],
@@ -235,13 +235,15 @@ def _best(model: Model, plan: Plan, tunes: list[Tune], how: Drawing) -> list[Tun
         for tune in tunes
     ]
     typical = (model.checkpoint.provenance.get("scores") or {}).get("bits_per_note")
+    typical_run = model.index.header["human"].get("median") if model.index else None
     apart = how.apart
     if apart is None:
         apart = APART if plan.new else 0.0
     part = plan.new or (lambda melody: melody)
     choice = ranking.choose_best(
         candidates, how.count, rank=rank, limits=how.min_rules, most_copied=how.max_copy,
-        typical_bits=typical, distances=Distances([part(t.melody) for t in tunes]).to, apart=apart,
+        typical_bits=typical, typical_run=typical_run, apart=apart,
+        distances=Distances([part(t.melody) for t in tunes]).to,
     )  # fmt: skip
     names = [tune.melody.title for tune in tunes]
     why = ranking.reasons(candidates, choice, names)
@@ -249,6 +251,7 @@ def _best(model: Model, plan: Plan, tunes: list[Tune], how: Drawing) -> list[Tun
         tunes[i].receipt["chosen"] = {
             "rank": rank, **reason, "from": len(tunes), "passed": choice.passed,
             "refused": dict(choice.refused), "typical_bits_per_note": typical,
+            "typical_longest_run": typical_run,
             "min_rules": dict(how.min_rules or {}), "max_copy": how.max_copy,
             "apart": apart, "too_near": choice.too_near, "shortfall": choice.shortfall,
         }  # fmt: skip

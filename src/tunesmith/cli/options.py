@@ -176,7 +176,7 @@ class Choice:
         _option(CHOICE, "Make so many, keep the best that differ.", "--from", min=1),
     ] = None
     rank: Annotated[
-        str | None, _option(CHOICE, "Best by: rules, likelihood or both. (default rules)")
+        str | None, _option(CHOICE, "Best by: real, rules, likelihood or both. (default real)")
     ] = None
     min_rule: Annotated[
         list[str] | None, _option(CHOICE, "Refuse below; may be given again.", metavar="NAME=SCORE")
@@ -316,7 +316,7 @@ def _print_choice(tunes: list[Tune]) -> None:
     why = [tune.receipt["chosen"] for tune in tunes]
     first = why[0]
     print(f"{len(tunes)} kept of {first['from']}, {first['passed']} passed, by {first['rank']}")
-    if first["rank"] != "rules":
+    if first["rank"] in ("likelihood", "both"):
         print(f"likelihood: near {first['typical_bits_per_note']:.2f} bits a note, as real tunes")
     for name, count in first["refused"].items():
         print(f"refused by {name}: {count}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,12 @@ from tunesmith.evaluation.rules_score import TYPICAL
 Distances = Callable[[int], NDArray[np.float64]]
 """How far each candidate is from one of them, (candidates,), each 0 to 1."""
 
-RANKS = ("rules", "likelihood", "both")
-"""What to rank by: the rules' combined score; how near the bits per note are to the typical
-value; or the mean of the two places."""
+RANKS = ("real", "rules", "likelihood", "both")
+"""What to rank by: being as good as real tunes, the default; the rules' combined score; how near
+the bits per note are to the typical value; or the mean of the two places of these."""
+
+LIKELY = 0.5
+"""The combined score from which on a tune is likelier real than fake."""
 
 COMBINED = "combined"
 """The name of the combined score among the limits."""
@@ -113,14 +117,20 @@ def choose_best(
     candidates: Sequence[Candidate],
     count: int,
     *,
-    rank: str = "rules",
+    rank: str = "real",
     limits: Mapping[str, float] | None = None,
     most_copied: int | None = None,
     typical_bits: float | None = None,
+    typical_run: float | None = None,
     distances: Distances | None = None,
     apart: float = 0.0,
 ) -> Choice:
     """The best `count` of the candidates that pass the limits and differ from each other.
+
+    By 'real' a tune is the better the less its combined score falls short of `LIKELY`, then
+    the less its longest run shared with a training tune exceeds the typical one; what
+    is better than that is not better still, so that what is kept is as varied as what real
+    tunes are. Rewarding the largest score instead keeps the tunes that repeat most.
 
     By 'rules' the largest combined score is best. By 'likelihood' it is the smallest
     |bits per note - typical bits|: a tune far below what real tunes cost is dull
@@ -142,6 +152,8 @@ def choose_best(
         most_copied: the longest run of notes that may be shared with a training tune.
         typical_bits: bits per note of real tunes that were not trained on; needed by
             'likelihood' and 'both'.
+        typical_run: notes of the longest run that real tunes that were not trained on share
+            with a training tune, the median; for 'real', which without it looks at rules alone.
         distances: how far apart they are, as `variety.Distances(melodies).to`.
         apart: the least distance of any two that are kept, 0 to 1; 0 keeps equal ones too.
 
@@ -153,10 +165,10 @@ def choose_best(
     check(rank, limits)
     if not 0 <= apart <= 1:
         raise UsageError(f"tunes at least {apart:g} apart", remedy="use 0 (off) to 1")
-    if rank != "rules" and typical_bits is None:
+    if rank in ("likelihood", "both") and typical_bits is None:
         raise UsageError(
             "the model does not say how many bits per note real tunes cost",
-            remedy="use --rank rules, or train with a validation side",
+            remedy="use --rank real or rules, or train with a validation side",
         )
     refused: Counter[str] = Counter()
     passed = []
@@ -173,7 +185,7 @@ def choose_best(
             + f" ({by})" * bool(by),
             remedy=f"loosen {most}, or make more with --from",
         )
-    places = _places(candidates, passed, rank, typical_bits)
+    places = _places(candidates, passed, rank, typical_bits, typical_run)
     ordered = sorted(passed, key=lambda i: (candidates[i].sparse, places[i], i))
     if distances is None:
         return Choice(tuple(ordered[:count]), dict(refused), len(passed), wanted=count)
@@ -202,6 +214,12 @@ def _apart(
 
 def _nearest(i: int, row: NDArray[np.float64], kept: Sequence[int]) -> tuple[float, int] | None:
     return min(((float(row[j]), j) for j in kept if j != i), default=None)
+
+
+def _shortfall(candidate: Candidate, most: float) -> tuple[float, float]:
+    """By how much the rules are missed, and the longest copy is too long."""
+    missed = max(0.0, LIKELY - (candidate.rules[COMBINED] or 0.0))
+    return missed, max(0.0, (candidate.longest_run or 0) - most)
 
 
 WEAKEST = 2
@@ -300,10 +318,17 @@ def _reasons(
 
 
 def _places(
-    candidates: Sequence[Candidate], passed: Sequence[int], rank: str, typical: float | None
+    candidates: Sequence[Candidate],
+    passed: Sequence[int],
+    rank: str,
+    typical: float | None,
+    typical_run: float | None,
 ) -> dict[int, float]:
     """By candidate, its place: 0 is the best; the mean of both for 'both'."""
-    keys = []
+    keys: list[dict[int, Any]] = []
+    if rank == "real":
+        most = math.inf if typical_run is None else typical_run
+        keys.append({i: _shortfall(candidates[i], most) for i in passed})
     if rank in ("rules", "both"):
         keys.append({i: -(candidates[i].rules[COMBINED] or 0.0) for i in passed})
     if rank in ("likelihood", "both"):
