@@ -1,13 +1,13 @@
 """Tables B2 and B3: pop melodies, split by song into ten folds.
 
     python benchmarks/pop.py b2|b3 [--data FOLDER] [--work FOLDER] [--seed 0]
-        [--model --fold 0 --minutes 5]
+        [--model --fold 0 --minutes 5 --size nano]
 
 B2 are the seed's letters (`seed/melodies_letters.txt` in the data folder): nats a symbol,
 rests counted, the end of the line predicted and counted. B3 is `bimmuda`: bits a sounding
 note, pitch and timing. Near-duplicates stay in one fold.
 
-Without `--model`: the baselines on all folds. With it: a nano model is trained on the
+Without `--model`: the baselines on all folds. With it: a model is trained on the
 training songs of that one fold alone (a tenth of them, by near-duplicate cluster, is its
 validation side), with `tunesmith.training.train`, and scored on the fold's test songs beside
 the baselines; `--fold` may be said several times. Figures are kept in the work folder (in
@@ -38,6 +38,7 @@ from tunesmith.evaluation.likelihood import Bits, bits_per_note, score_tunes
 from tunesmith.evaluation.melody_models import MelodyPPM
 from tunesmith.evaluation.ppm import SequencePPM
 from tunesmith.keyfinding import with_estimates
+from tunesmith.model.config import SIZES, ModelConfig
 from tunesmith.tokens import Vocabulary, make_vocabulary
 from tunesmith.tokens.base import Ids
 
@@ -132,17 +133,16 @@ def baseline(job: Job, row: str, fold: int) -> Figures:
     return found
 
 
-def trained(job: Job, fold: int, minutes: float, seed: int) -> Figures:
-    """The nano model, trained on the fold's training songs, on its test songs."""
+def trained(job: Job, size: str, fold: int, minutes: float, seed: int) -> Figures:
+    """A model of some size, trained on the fold's training songs, on its test songs."""
     from tunesmith.api.composing import load_model
-    from tunesmith.model.config import ModelConfig
     from tunesmith.training import TokenData, train
 
     training, test = job.sides(fold)
     clusters = sorted({t.cluster for t in training})
     random.Random(f"{seed} {fold}").shuffle(clusters)
     watched = set(clusters[: len(clusters) // 10])
-    config = ModelConfig.from_size("nano", job.vocabulary.size, **job.vocabulary.recall_fields)
+    config = ModelConfig.from_size(size, job.vocabulary.size, **job.vocabulary.recall_fields)
     context = config.max_position_embeddings
 
     def data(tunes: list[Tune]) -> Any:
@@ -152,7 +152,7 @@ def trained(job: Job, fold: int, minutes: float, seed: int) -> Figures:
         print(f"fold {fold}: {len(cut)} songs, {shorter} cut to the context of {context}")
         return TokenData(np.concatenate(cut), np.cumsum([0, *map(len, cut)], dtype=np.int64))
 
-    out = job.work / f"{job.table}-{job.digest}-fold{fold}-{minutes:g}min-seed{seed}"
+    out = job.work / f"{job.table}-{job.digest}-{size}-fold{fold}-{minutes:g}min-seed{seed}"
     train(
         data([t for t in training if t.cluster not in watched]),
         data([t for t in training if t.cluster in watched]),
@@ -217,6 +217,7 @@ def main() -> None:
     parser.add_argument("--model", action="store_true")
     parser.add_argument("--fold", type=int, nargs="+", choices=range(FOLDS), default=None)
     parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--size", choices=SIZES, default="nano")
     args = parser.parse_args()
     if args.data is None:
         parser.error("where is the data? give --data or set TUNESMITH_DATA")
@@ -227,13 +228,13 @@ def main() -> None:
         for row in PPMS:
             rows[row] |= job.kept(row, fold, lambda r=row, f=fold: baseline(job, r, f))
     if args.model:
-        title = f"**nano, {args.minutes:g} minutes**"
+        title = f"**{args.size}, {args.minutes:g} minutes**"
         rows[title] = {}
         for fold in folds:
             rows[title] |= job.kept(
                 f"{title} seed {args.seed}",
                 fold,
-                lambda f=fold: trained(job, f, args.minutes, args.seed),
+                lambda f=fold: trained(job, args.size, f, args.minutes, args.seed),
             )
     print_rows(job, rows, folds)
 

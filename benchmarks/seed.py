@@ -1,7 +1,7 @@
 """Table B1: the seed's recipe, and Tunesmith's training on the seed's protocol.
 
     python benchmarks/seed.py seed --out FOLDER [--steps 5000] [--resume] [--data FILE]
-    python benchmarks/seed.py ours [--steps N] [--plain] [--data FILE]
+    python benchmarks/seed.py ours [--steps N] [--data FILE]
     python benchmarks/seed.py compare [--repeats 3] [--data FILE]
 
 The text is `seed/melodies_letters_augmented.txt` of the data folder (TUNESMITH_DATA), character by
@@ -12,7 +12,7 @@ once. The same for both.
 
 `seed` trains a clean-room copy of the seed's network (943,502 parameters) with its recipe. It
 saves all its state every 100 steps. `ours` trains Tunesmith's network, at most 0.95 M
-parameters, and ends with the validation loss; `--plain` is without the recalled copies. `compare`
+parameters, told the characters before each, and ends with the validation loss. `compare`
 times both in turn: seconds a step of the seed, the whole of `ours` as a process of its own (import,
 data and evaluation counted), training characters a second at the seed's shape, and the machine's
 peak in matrix products.
@@ -48,7 +48,7 @@ from torch.nn import functional as F
 from tunesmith.model.config import ModelConfig
 from tunesmith.tokens.base import Ids
 from tunesmith.tokens.letters import END, LETTERS, REST, LettersVocabulary
-from tunesmith.tokens.recall import LineRecall, Recall, Recalled
+from tunesmith.tokens.recall import Before, Recall, Recalled
 from tunesmith.training.work import Work, find_device
 
 TARGET = 1.1841  # nats a character, the seed's published validation loss
@@ -214,57 +214,45 @@ def run_seed(args: argparse.Namespace) -> None:
 # Tunesmith's training on the same protocol.
 
 
-class Before(Recall):
-    """What the network is told with each character, one of two kinds or both.
+class Told(Recall):
+    """The characters before this one, each a row of its own in a table.
 
-    Where `copies`, the recalled copies of `LineRecall`, which looks for equal characters.
-    Besides, the characters before this one, each a row of its own in a table, and the last few
-    together as one row: nothing in that is the same in another key.
+    Nothing is compared, so nothing in it is the same in another key; the copies that Tunesmith
+    recalls otherwise are left out.
 
     Args:
         batch: B.
-        copies: whether copies are recalled.
-        before: how many of the characters before.
-        gram: how many of the last characters make one row together; 0 for none.
+        count: how many of the characters before.
     """
 
-    def __init__(self, batch: int, copies: bool, before: int, gram: int) -> None:
-        self._copies = LineRecall(batch) if copies else None
-        self._settings = copies, before, gram
-        self._last = np.full((batch, 1 + max(before, gram)), END)
-        self.channels = LineRecall.channels if copies else 1  # one, of no trust
-        self.places = 14 * before + (14**gram if gram else 0)
+    channels = 1  # of no trust
+
+    def __init__(self, batch: int, count: int) -> None:
+        self._before = Before(batch, 14, count)
+        self.places = self._before.places
 
     def push(self, ids: NDArray[np.int64]) -> Recalled:
         """Read the next character of each row, (B,)."""
-        _, before, gram = self._settings
-        self._last = np.concatenate([ids[:, None], self._last[:, :-1]], axis=1)
-        rows = [14 * i + self._last[:, i + 1] for i in range(before)]
-        if gram:
-            rows.append(14 * before + self._last[:, :gram] @ 14 ** np.arange(gram))
-        places = np.stack(rows, axis=1) if rows else np.zeros((len(ids), 0), np.int64)
-        if self._copies:
-            return self._copies.push(ids)._replace(places=places)
         none = np.zeros((len(ids), 1), np.int64)
-        return Recalled(none, none, places)
+        return Recalled(none, none, self._before.push(ids))
 
-    def select(self, rows: Sequence[int]) -> Before:
+    def select(self, rows: Sequence[int]) -> Told:
         """Not needed in training."""
         raise NotImplementedError
 
 
 class AsTheyStand(LettersVocabulary):
-    """The seed's letters without drawn transpositions, and with what `Before` tells."""
+    """The seed's letters without drawn transpositions, and with what `Told` tells."""
 
-    told: tuple[bool, int, int]
+    told: int
 
     def augment(self, ids: Ids, rng: np.random.Generator) -> Ids:
         """No change."""
         return ids
 
-    def recall(self, batch: int) -> Before:  # type: ignore[override]
+    def recall(self, batch: int) -> Told:  # type: ignore[override]
         """What is told of so many rows."""
-        return Before(batch, *self.told)
+        return Told(batch, self.told)
 
 
 def token_data(rows: Sequence[Ids]) -> TokenData:
@@ -281,7 +269,7 @@ def passes(train: Ids, context: int, count: int = 16) -> list[Ids]:
 def our_work(train: Ids, validation: Ids, o: argparse.Namespace) -> Work:
     """Our training's data and network. The context in training may be longer than 256."""
     vocabulary = AsTheyStand()
-    vocabulary.told = (not o.plain, o.before, o.gram)
+    vocabulary.told = o.before
     config = ModelConfig(
         vocab_size=vocabulary.size,
         hidden_size=o.width,
@@ -292,7 +280,7 @@ def our_work(train: Ids, validation: Ids, o: argparse.Namespace) -> Work:
         head_dim=o.head,
         max_position_embeddings=max(o.context, CONTEXT),
     )
-    if not o.plain or o.before or o.gram:
+    if o.before:
         config = replace(config, **vocabulary.recall_fields)  # type: ignore[arg-type]
     return Work(
         token_data(passes(train, o.context)), token_data(windows(validation, CONTEXT)),
@@ -330,9 +318,9 @@ def run_ours(args: argparse.Namespace) -> None:
 
 
 OURS: dict[str, Any] = {
-    "steps": 190, "width": 128, "layers": 1, "heads": 4, "shared": 2, "head": 32, "inner": 384,
+    "steps": 800, "width": 128, "layers": 1, "heads": 8, "shared": 1, "head": 32, "inner": 512,
     "context": 256, "batch": 1024, "matrix_rate": 0.02, "other_rate": 0.01, "decay": 0.1,
-    "dropout": 0.0, "seed": 1, "before": 3, "gram": 2,
+    "dropout": 0.0, "seed": 1, "before": 8,
 }  # fmt: skip
 
 
@@ -347,7 +335,7 @@ def run_pace(args: argparse.Namespace) -> None:
         times = _timed((run.step() for _ in iter(int, 1)), args.count)
         characters, parameters = BATCH * CONTEXT, PARAMETERS
     else:
-        work = our_work(*texts, argparse.Namespace(**OURS | SEED_SHAPE, plain=True))
+        work = our_work(*texts, argparse.Namespace(**OURS | SEED_SHAPE))
         network, optimiser = work.beginning()
         characters, parameters = BATCH * CONTEXT, sum(w.numel() for w in network.parameters())
         batches = work.batches(0)
@@ -414,7 +402,6 @@ def run_compare(args: argparse.Namespace) -> None:
         "seed, threads spin": (["pace", "seed"], True),
         "ours at the seed's shape": (["pace", "ours"], False),
         "ours": (["ours"], False),
-        "ours, plain": (["ours", *_words(PLAIN), "--plain"], False),
     }
     if not args.spin:
         del jobs["seed, threads spin"]
@@ -437,13 +424,12 @@ def run_compare(args: argparse.Namespace) -> None:
     shape = "ours at the seed's shape"
     whole = SEED_STEPS * median(seed, "step_s")
     print(f"faster for the seed: {seed}: {median(seed, 'step_s'):.3f} s a step, {whole:.0f} s")
-    for name in ("ours", "ours, plain"):
-        losses = [a["val_loss"] for a in found[name]]
-        reached = "reached" if max(losses) <= TARGET else "NOT REACHED"
-        print(
-            f"{name}: {TARGET} {reached} ({', '.join(map(str, losses))}) in "
-            f"{median(name, 'wall_s'):.1f} s: {whole / median(name, 'wall_s'):.1f} times faster"
-        )
+    losses = [a["val_loss"] for a in found["ours"]]
+    reached = "reached" if max(losses) <= TARGET else "NOT REACHED"
+    print(
+        f"{TARGET} {reached} ({', '.join(map(str, losses))}) in "
+        f"{median('ours', 'wall_s'):.1f} s: {whole / median('ours', 'wall_s'):.1f} times faster"
+    )
     speeds = [median(name, "characters_per_s") for name in (shape, seed)]
     print(
         f"characters/s: {speeds[0]:.0f} and the seed {speeds[1]:.0f}, {speeds[0] / speeds[1]:.2f}"
@@ -454,20 +440,11 @@ def run_compare(args: argparse.Namespace) -> None:
         print(f"{kind}: peak {peak / 1e9:.0f} GFLOP/s; ours {shares[0]}, the seed {shares[1]}")
 
 
-def _words(settings: dict[str, Any]) -> list[str]:
-    """Settings as they are typed."""
-    return [w for k, v in settings.items() for w in (f"--{k.replace('_', '-')}", str(v))]
-
-
 SEED_SHAPE = {
     "width": WIDTH, "layers": LAYERS, "heads": HEADS, "shared": 1, "head": WIDTH // HEADS,
-    "inner": 512, "batch": BATCH * CONTEXT, "before": 0, "gram": 0,
+    "inner": 512, "batch": BATCH * CONTEXT, "before": 0,
 }  # fmt: skip
 """As many weights in the layers as the seed's: 3 x 512 in the gated layer for 2 x 768."""
-PLAIN: dict[str, Any] = {
-    "steps": 800, "heads": 8, "shared": 1, "inner": 512, "before": 8, "gram": 0,
-}  # fmt: skip
-"""Where the settings without recalled copies differ from `OURS`."""
 
 
 def main() -> None:
@@ -483,7 +460,6 @@ def main() -> None:
     verb = verbs.add_parser("ours")
     for name, value in OURS.items():
         verb.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
-    verb.add_argument("--plain", action="store_true")
     verb.set_defaults(run=run_ours)
     verb = verbs.add_parser("compare")
     verb.add_argument("--repeats", type=int, default=3)

@@ -19,9 +19,13 @@ from tunesmith.tokens.recall import LEVELS, LineRecall
 TINY = ModelConfig(
     vocab_size=23, hidden_size=24, intermediate_size=40, num_hidden_layers=3,
     num_attention_heads=6, num_key_value_heads=2, head_dim=8, max_position_embeddings=64,
-    recall_channels=2, recall_levels=LEVELS,
+    recall_channels=4, recall_levels=LEVELS, recall_places=69,
 )  # fmt: skip
 RNG = np.random.default_rng(5)
+
+
+def recall_of(batch):
+    return LineRecall(batch, 23, 20, 12)
 
 
 def weights_of(config, seed=0):
@@ -37,14 +41,14 @@ def ids_of(*shape, config=TINY):
     return RNG.integers(0, config.vocab_size, shape)
 
 
-NETWORK = Network(weights_of(TINY), TINY, LineRecall)
+NETWORK = Network(weights_of(TINY), TINY, recall_of)
 
 
 def recalled(ids):
     """What ids recall, for torch."""
     import torch
 
-    return tuple(map(torch.from_numpy, LineRecall(len(ids)).read(ids)))
+    return tuple(map(torch.from_numpy, recall_of(len(ids)).read(ids)))
 
 
 # -- sizes and settings -------------------------------------------------------
@@ -102,7 +106,7 @@ def test_a_cache_of_some_rows_goes_on_as_they_would():
 
 def test_a_cache_grows_beyond_its_first_room():
     config = ModelConfig(**{**vars(TINY), "max_position_embeddings": 700, "num_hidden_layers": 1})
-    network = Network(weights_of(config), config, LineRecall)
+    network = Network(weights_of(config), config, recall_of)
     ids = ids_of(1, 600)
     cache = network.new_cache(1, 700)
     parts = [network.prefill(ids[:, a : a + 100], cache) for a in range(0, 600, 100)]
@@ -192,7 +196,7 @@ def test_scores_beyond_the_context(length):
     # The second window: the first 8 ids, 32 before it, and 24 that it scores.
     end = min(88, length)
     seen = np.r_[:8, 32:end]
-    recall = tuple(part[:, seen[:-1]] for part in LineRecall(1).read(ids[None]))
+    recall = tuple(part[:, seen[:-1]] for part in recall_of(1).read(ids[None]))
     window = by_hand(ids[seen], recall)  # what it recalls is of all before
     np.testing.assert_allclose(logs[63 : end - 1], window[-(end - 64) :], atol=1e-4)
 

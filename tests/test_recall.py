@@ -50,14 +50,30 @@ def test_a_match_grows_beyond_its_first_room():
 def test_a_line_holds_on_to_its_match_through_a_note_that_differs():
     phrase = [0, 4, 7, 4, 9, 7, 5, 4, 2, 0, 2, 4, 5, 7, 9, 11]
     varied = [*phrase[:10], 1, *phrase[11:]]
-    seen = LineRecall(1).read(np.array([[13, *phrase, *varied]]))
-    held, trust = seen.candidates[0, :, 1], seen.trust[0, :, 1] - LEVELS
+    seen = LineRecall(1, 14, 12, 12).read(np.array([[13, *phrase, *varied]]))
+    held, trust = seen.candidates[0, :, 2], seen.trust[0, :, 2] - 2 * LEVELS
     # Held from the eighth note of the copy on: at the ninth, after the phrase's ninth.
     for k in range(8, 15):
         assert held[16 + k + 0] == phrase[k], k
         assert trust[16 + k] > 0
     assert trust[:16].max() == 0
     assert trust[16 + 11] < trust[16 + 10]  # the guess of note 10 was wrong
+
+
+def test_a_line_knows_what_else_followed_and_what_would_follow_moved():
+    rest = 12
+    seen = LineRecall(1, 14, 12, 12).read(np.array([[0, 2, 4, 5, rest, 0, 2, 7, 9, 11, 0, 2]]))
+    candidates, trust = seen.candidates[0], seen.trust[0] - LEVELS * np.arange(4)
+    # After 0 2 came 4 and, the latest, 7.
+    assert (candidates[-1, 0], trust[-1, 0]) == (7, 2)
+    assert (candidates[-1, 1], trust[-1, 1]) == (4, 2)
+    # 7 9 11 rose by 2 and 2 as 0 2 4 did, after which came a semitone.
+    assert (candidates[9, 3], trust[9, 3]) == (0, 2)
+    # The three ids before the latest, in rows of a table of 14 each.
+    assert seen.places[0, -1].tolist() == [0, 14 + 11, 28 + 9]
+    # In pitches nothing begins again after an octave.
+    high = LineRecall(1, 130, 128).read(np.array([[60, 67, 72, 120, 127]]))
+    assert high.trust[0, -1, 3] % LEVELS == 0  # 132 is no pitch
 
 
 def test_what_notes_recall_by_hand():
@@ -75,14 +91,24 @@ def test_what_notes_recall_by_hand():
     assert NOTES.words(seen.candidates[0, third])[1:3] == ["len:24", "len:24"]
     # After its length: one bar ago F's bar began with E, two bars ago with C.
     assert NOTES.words(seen.candidates[0, third + 1])[1:3] == ["pitch:64", "pitch:60"]
-    assert (seen.trust[0, third + 1, 3:] % LEVELS == 0).all()  # no bar 4 or 8 bars ago
+    assert (seen.trust[0, third + 1, 3:5] % LEVELS == 0).all()  # no bar 4 or 8 bars ago
     # At the bar's end the next bar is told with its own number, and at the last the end.
     assert seen.candidates[0, third + 4, 0] == BAR0 + 1
     assert words[-2] == "pitch:65"
     assert seen.candidates[0, -2, 1] == END
+    # After a bar line and a length C came, five semitones under the pitch before it, which is the
+    # highest of the tune, told in the header.
+    second = words.index("bar:3")
+    assert NOTES.words(seen.candidates[0, second + 1, [0, 5]]) == ["pitch:60", "pitch:57"]
+    assert (seen.trust[0, second + 1] % LEVELS)[[0, 5]].tolist() == [2, 2]
     # The place: steps since the bar line; a length told moves to the other half of the table.
     assert seen.places[0, third : third + 4, 0].tolist() == [0, 192, 24, 24 + 192]
-    assert seen.places[0, third, 2] - seen.places[0, third + 4, 2] == 0
+    assert seen.places[0, third, 2] - seen.places[0, third + 5, 2] == 1  # bars left
+    assert seen.places[0, third + 5, 3] - seen.places[0, third, 3] == 1  # bars begun
+    # The seven ids before this one, the latest first; at the start there were none, which is 0.
+    before = seen.places[0, third, 4:] - seen.places[0, 0, 4:]
+    told = [BAR0 + 1 if words[i].startswith("bar") else ids[i] for i in range(third - 7, third)]
+    assert before.tolist() == told[::-1]
 
 
 @pytest.mark.parametrize("vocabulary", [NOTES, LettersVocabulary()], ids=lambda v: v.kind)

@@ -21,7 +21,7 @@ class LettersVocabulary(LineVocabulary):
     """
 
     kind = "letters"
-    notes, rest, lowest = len(LETTERS), REST, 60
+    notes, rest, lowest, octave = len(LETTERS), REST, 60, 12
 
     def __init__(self, styles: tuple[str, ...] = ()) -> None:
         self.names = (*LETTERS, "R", "end")

@@ -23,11 +23,13 @@ class LineVocabulary(Vocabulary):
         notes: how many ids are notes; they come first.
         rest: the id of a rest, which then follows them, or None.
         lowest: the MIDI number of the first id.
+        octave: semitones after which the notes begin again, or None.
     """
 
     notes: ClassVar[int]
     rest: ClassVar[int | None]
     lowest: ClassVar[int]
+    octave: ClassVar[int | None] = None
 
     def decode(self, ids: Sequence[int] | Ids) -> Melody:  # noqa: D102
         state: State = (grammar := self.grammar()).start()
@@ -58,7 +60,7 @@ class LineVocabulary(Vocabulary):
         return ids[:length]
 
     def recall(self, batch: int) -> LineRecall:  # noqa: D102
-        return LineRecall(batch)
+        return LineRecall(batch, self.size, self.notes, self.octave)
 
     def grammar(self, wishes: Mapping[str, Any] | None = None) -> LineGrammar:
         """The grammar of a line; `bars` of four tokens each is the only wish it can keep.

@@ -99,6 +99,18 @@ class Match:
         ends = (runs * (t + 1) + self._order[:t]).argmax(axis=1)
         return ends + 1, runs[self._rows, ends].astype(np.int64)
 
+    def another(self) -> tuple[Integers, Integers]:
+        """As `push` said last, of the longest run that was followed by another id than that one."""
+        t = self.read - 1
+        if t < 1:
+            return np.zeros(len(self._rows), np.int64), np.zeros(len(self._rows), np.int64)
+        runs, followers = self._runs[:, 1 : t + 1], self._ids[:, 1 : t + 1]
+        order = self._order[:t]
+        ends = (runs * (t + 1) + order).argmax(axis=1)
+        runs = runs * (followers != followers[self._rows, ends, None])
+        ends = (runs * (t + 1) + order).argmax(axis=1)
+        return ends + 1, runs[self._rows, ends].astype(np.int64)
+
     def at(self, places: Integers) -> Integers:
         """(B,) the id of each tune at its place."""
         return self._ids[self._rows, places].astype(np.int64)
@@ -112,21 +124,59 @@ class Match:
         return other
 
 
-class LineRecall(Recall):
-    """For plain lines: the longest match, and the one held through notes that differ.
+class Before:
+    """The ids before the latest one, each as a row of the table of places.
 
     Args:
         batch: B.
+        size: ids there are.
+        count: how many are told.
     """
 
-    channels = 2
-    places = 0
-    _LONG = 8  # a match from this length on is held
+    def __init__(self, batch: int, size: int, count: int) -> None:
+        self._first = size * np.arange(count)
+        self._last = np.zeros((batch, count + 1), np.int64)  # 0 also where there was none
+        self.places = size * count
 
-    def __init__(self, batch: int) -> None:
+    def push(self, ids: Integers) -> Integers:
+        """Read (B,) ids; (B, count) rows, the latest first."""
+        self._last = np.concatenate([ids[:, None], self._last[:, :-1]], axis=1)
+        return self._last[:, 1:] + self._first
+
+    def select(self, rows: Sequence[int]) -> Before:
+        """Of some of the tunes."""
+        other = Before(0, 0, 0)
+        other._first, other._last, other.places = self._first, self._last[rows], self.places
+        return other
+
+
+class LineRecall(Recall):
+    """For plain lines of notes.
+
+    The channels are the longest match; the longest that was followed by something else; the
+    one held through notes that differ; and the longest match of intervals, its next note
+    moved to here. The places are the three ids before this one.
+
+    Args:
+        batch: B.
+        size: ids there are.
+        notes: how many of them are notes, the first ones, a semitone apart.
+        octave: semitones after which notes begin again, as they do in a line of letters.
+    """
+
+    channels = 4
+    _LONG = 8  # a match from this length on is held
+    _BEFORE = 3
+
+    def __init__(self, batch: int, size: int, notes: int, octave: int | None = None) -> None:
+        self._size, self._notes, self._octave = size, notes, octave
         self._match = Match(batch)
+        self._intervals = Match(batch)
+        self._note = np.zeros(batch, np.int64)
         self._held = np.zeros(batch, np.int64)
         self._history = np.zeros(batch, np.int64)
+        self._before = Before(batch, size, self._BEFORE)
+        self.places = self._before.places
 
     def push(self, ids: Integers) -> Recalled:  # noqa: D102
         if self._match.read:
@@ -135,20 +185,41 @@ class LineRecall(Recall):
             hit = np.zeros(len(ids), bool)
         self._history = (2 * self._history + hit) % 256
         place, length = self._match.push(ids)
+        other, other_length = self._match.another()
         self._held += self._held > 0
         new = (length >= self._LONG) & (HITS[self._history] < 4)
         self._held = np.where(new, place, self._held)
         self._history = np.where(new, 255, self._history)
-        trust = np.minimum(length, LEVELS - 1)
         held = np.where(self._held > 0, 1 + 2 * HITS[self._history] + self._history % 2, 0)
+        moved, moved_length = self._moved(ids)
+        trust = [np.minimum(n, LEVELS - 1) for n in (length, other_length, held, moved_length)]
+        candidates = [self._match.at(p) for p in (place, other, self._held)]
         return Recalled(
-            np.stack([self._match.at(place), self._match.at(self._held)], axis=1),
-            np.stack([trust, LEVELS + held], axis=1),
-            np.zeros((len(ids), 0), np.int64),
+            np.stack([*candidates, moved], axis=1),
+            np.stack(trust, axis=1) + LEVELS * np.arange(self.channels),
+            self._before.push(ids),
         )
 
+    def _moved(self, ids: Integers) -> tuple[Integers, Integers]:
+        """What the longest match of intervals says, (B,), and its length, (B,), or 0."""
+        is_note = ids < self._notes
+        interval = ids - self._note
+        if self._octave:
+            interval %= self._octave
+        place, length = self._intervals.push(np.where(is_note, self._size + interval, -ids))
+        self._note = np.where(is_note, ids, self._note)
+        said = self._intervals.at(place)
+        note = self._note + said - self._size
+        if self._octave:
+            note %= self._octave
+        found = np.where(said > 0, note, -said)
+        there = (length > 0) & (found >= 0) & ((said <= 0) | (found < self._notes))
+        return np.where(there, found, 0), np.where(there, length, 0)
+
     def select(self, rows: Sequence[int]) -> LineRecall:  # noqa: D102
-        other = LineRecall(0)
-        other._match = self._match.select(rows)
+        other = LineRecall(0, self._size, self._notes, self._octave)
+        other._match, other._intervals = self._match.select(rows), self._intervals.select(rows)
+        other._before = self._before.select(rows)
+        other._note = self._note[rows]
         other._held, other._history = self._held[rows], self._history[rows]
         return other
