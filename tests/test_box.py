@@ -4,12 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tunesmith.api.composing import generate, load_model, read_receipt
 from tunesmith.api.tracing import BOX, open_index
+from tunesmith.errors import InputError
 from tunesmith.evaluation.originality import judge
+from tunesmith.model.checkpoint import save_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +77,11 @@ def test_from_the_command_line_without_a_model(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "tunes").is_dir()
+
+
+def test_a_model_that_was_told_other_things_is_refused(tmp_path, model):
+    config = replace(model.checkpoint.config, recall_places=5)
+    weights = {n: np.zeros(shape, np.float32) for n, shape in config.shapes().items()}
+    save_checkpoint(tmp_path / "old", weights, config, model.checkpoint.vocabulary, {})
+    with pytest.raises(InputError, match="other things of a tune.*train it again"):
+        load_model(tmp_path / "old")

@@ -69,6 +69,15 @@ def load_model(path: str | Path | None = None) -> Model:
             f"{checkpoint.config.vocab_size}",
             where=str(path),
         )
+    told = vocabulary.recall_fields
+    if checkpoint.config.recall_channels and any(
+        getattr(checkpoint.config, name) != value for name, value in told.items()
+    ):
+        raise InputError(
+            "its network was told other things of a tune than this version tells",
+            where=str(path),
+            remedy="train it again, or use the version that made it",
+        )
     index, no_index = model_index(path, checkpoint)
     recall = vocabulary.recall if checkpoint.config.recall_channels else None
     network = Network(checkpoint.weights, checkpoint.config, recall)
