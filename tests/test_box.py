@@ -83,5 +83,5 @@ def test_a_model_that_was_told_other_things_is_refused(tmp_path, model):
     config = replace(model.checkpoint.config, recall_places=5)
     weights = {n: np.zeros(shape, np.float32) for n, shape in config.shapes().items()}
     save_checkpoint(tmp_path / "old", weights, config, model.checkpoint.vocabulary, {})
-    with pytest.raises(InputError, match="other things of a tune.*train it again"):
+    with pytest.raises(InputError, match=r"other things of a tune.*train it again"):
         load_model(tmp_path / "old")
