@@ -364,7 +364,7 @@ def test_complete_as_a_command(tmp_path):
     source.write_text(f"X:1\nM:4/4\nL:1/4\nK:G\n{GAPS}\n")
     done = run("complete", source, "--out", tmp_path / "out", "--format", "abc")
     assert done.exit_code == 0, done.output
-    assert "z4" not in (tmp_path / "out" / "tune-01.abc").read_text()
+    assert "z8" not in (tmp_path / "out" / "tune-01.abc").read_text()
 
 
 def test_a_receipt_whose_new_bars_are_others_is_refused(model, greensleeves, tmp_path):

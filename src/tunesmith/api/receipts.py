@@ -14,7 +14,7 @@ import numpy as np
 
 from tunesmith.api.model import Model, Tune
 from tunesmith.decoding import Generated, Sampling
-from tunesmith.decoding.constraints import Constraint, Constraints, KeptBars
+from tunesmith.decoding.constraints import Constraint, Constraints, KeptBars, check
 from tunesmith.errors import InputError, TunesmithError
 from tunesmith.evaluation.originality import judge, receipt_entry
 from tunesmith.melody import Melody
@@ -102,11 +102,16 @@ def _bits_per_note(made: Made, kind: str) -> float | None:
 def hard_entries(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     """Each constraint, and whether the finished melody keeps it, wherever it speaks of it."""
     entries: dict[str, dict[str, Any]] = {}
-    for constraints, _melody in judged:
-        held = dict.fromkeys(constraints.asked(), True)
-        for name, wanted in constraints.asked().items():
-            entry = {"name": name, "kind": "hard", "wanted": plain(wanted), "held": True}
-            entries.setdefault(name, entry)["held"] &= held[name]
+    for constraints, melody in judged:
+        asked = constraints.asked()
+        for name, held, measured in check(melody, constraints):
+            wanted = plain(asked.get(name, name))
+            entry = {"name": name, "kind": "hard", "wanted": wanted, "held": True, "measured": []}
+            kept = entries.setdefault(name, entry)
+            kept["held"] &= held
+            kept["measured"].append(measured)
+    for entry in entries.values():
+        entry["measured"] = "; ".join(entry["measured"])
     return list(entries.values())
 
 
