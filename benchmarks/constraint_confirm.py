@@ -149,19 +149,12 @@ def _try(asked: dict, names: set[str], shape: Shape, seconds: float) -> Answer:
         return Answer(None)
     holds, melody = Model(asked, names, shape).solve(seconds)
     if melody:
-        wrong = [n for n in broken(melody, asked) if n not in asked or n in names]
+        wrong = [n for n in broken(melody, asked) if n not in SCALES]
+        wrong = [n for n in wrong if n not in asked or n in names]
+        wrong += [n for n in broken(melody, flags.of_scale(asked, names)) if n in SCALES]
         if wrong:
             raise AssertionError(f"the solver's melody breaks {wrong}: {melody} {asked} {names}")
     return Answer(holds, "", melody)
-
-
-def members(asked: dict, named: list[str]) -> list[set[str]]:
-    """What is named, each as the flags that go with it: a mode with its key, and so on."""
-    found = []
-    for name in named:
-        group = {n for n in SCALES if n in asked} if name in SCALES else {name}
-        found.append(group & set(asked))
-    return found
 
 
 def confirm(one: dict, named: list[str], seconds: float) -> dict:
@@ -172,15 +165,13 @@ def confirm(one: dict, named: list[str], seconds: float) -> dict:
         n, d = [m for m in primer.meters if m[0] < primer.duration][-1][1:]
         asked |= {"pickup": "no", "meter": f"{n}/{d}"}
         always = {"pickup", "meter", "bars"}
-    groups = members(asked, named)
-    whole = solve(asked, set().union(always, *groups), seconds)
+    whole = solve(asked, always | set(named), seconds)
     line = {"together": whole.holds, "how": whole.how}
     if whole.holds:
         line["melody"] = whole.melody.as_data() if whole.melody else None
     without = {}
-    for name, group in zip(named, groups, strict=True):
-        rest = [g for g in groups if g != group]
-        without[name] = solve(asked, set().union(always, *rest), seconds).holds
+    for name in named:
+        without[name] = solve(asked, always | (set(named) - {name}), seconds).holds
     line["without"] = without
     line["confirmed"] = whole.holds is False and all(without.values())
     line["wrong"] = whole.holds is True or any(v is False for v in without.values())

@@ -110,6 +110,12 @@ def scales(asked: dict) -> list[set[int]] | None:
     return [{(t + s) % 12 for s in MODES[m]} | more for t in tonics for m in modes]
 
 
+def of_scale(asked: dict, names: set[str]) -> dict:
+    """What says which pitch classes may sound, where only some of the flags hold."""
+    wanted = names & {"key", "mode", "scale"} | {"allow_chromatic"}
+    return {n: v for n, v in asked.items() if n in wanted}
+
+
 def target(text: str, asked: dict) -> tuple[str, set[int]]:
     """What --start or --end asks: ('class', pitch classes) or ('pitch', pitches)."""
     if text.isdigit():

@@ -13,7 +13,7 @@ MOST = 90
 
 def no_sequence(asked: dict, names: set[str]) -> bool:
     """Whether it is proved that no pitches of a melody keep these flags."""
-    some = flags.scales(asked) if names & {"key", "mode", "scale"} else None
+    some = flags.scales(flags.of_scale(asked, names))
     return all(_none(asked, names, scale) for scale in some or [set(range(12))])
 
 

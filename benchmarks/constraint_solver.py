@@ -129,7 +129,8 @@ class Model(Pitched):
     def _scales(self) -> list[set[int]]:
         if not self.names & {"key", "mode", "scale"}:
             return [set(range(12))]
-        return [set(s) for s in {frozenset(s) for s in flags.scales(self.asked) or []}]
+        some = flags.of_scale(self.asked, self.names)
+        return [set(s) for s in {frozenset(s) for s in flags.scales(some) or []}]
 
     def _nothing(self, value: Any) -> None:
         """What the shape or the domain of the pitches says already."""
