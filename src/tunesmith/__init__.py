@@ -21,9 +21,13 @@ if TYPE_CHECKING:
     from tunesmith.api.learning import train
     from tunesmith.api.preparing import prepare
     from tunesmith.api.quickstart import quickstart
+    from tunesmith.api.refilling import complete, infill
+    from tunesmith.api.reworking import continue_
     from tunesmith.api.surprising import surprise
+    from tunesmith.api.varying import vary
     from tunesmith.api.writing import read, write
     from tunesmith.corpus import Corpus
+    from tunesmith.decoding.constraints import Constraints
     from tunesmith.errors import TunesmithError
     from tunesmith.melody import Chord, Key, Melody, Meter, Note
 
@@ -33,6 +37,7 @@ __version__ = "0.1.0"
 # `tunesmith` costs next to nothing and never needs torch.
 _HOMES = {
     "Chord": "melody",
+    "Constraints": "decoding.constraints",
     "Corpus": "corpus",
     "Key": "melody",
     "Melody": "melody",
@@ -41,19 +46,24 @@ _HOMES = {
     "Note": "melody",
     "Tune": "api.composing",
     "TunesmithError": "errors",
+    "complete": "api.refilling",
+    "continue_": "api.reworking",
     "evaluate": "api.evaluating",
     "generate": "api.composing",
+    "infill": "api.refilling",
     "load_model": "api.composing",
     "prepare": "api.preparing",
     "quickstart": "api.quickstart",
     "read": "api.writing",
     "surprise": "api.surprising",
     "train": "api.learning",
+    "vary": "api.varying",
     "write": "api.writing",
 }
 
 __all__ = [
     "Chord",
+    "Constraints",
     "Corpus",
     "Key",
     "Melody",
@@ -63,14 +73,18 @@ __all__ = [
     "Tune",
     "TunesmithError",
     "__version__",
+    "complete",
+    "continue_",
     "evaluate",
     "generate",
+    "infill",
     "load_model",
     "prepare",
     "quickstart",
     "read",
     "surprise",
     "train",
+    "vary",
     "write",
 ]
 
