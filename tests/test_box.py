@@ -85,3 +85,10 @@ def test_a_model_that_was_told_other_things_is_refused(tmp_path, model):
     save_checkpoint(tmp_path / "old", weights, config, model.checkpoint.vocabulary, {})
     with pytest.raises(InputError, match=r"other things of a tune.*train it again"):
         load_model(tmp_path / "old")
+
+
+def test_a_number_of_bars_does_not_lengthen_the_pickup(model):
+    # Of 65 numbers of bars one is allowed: without the weight of the others a pickup would go on
+    # and on.
+    made = [t.melody for t in generate(model, count=8, seed=9, style="folk", bars=8)]
+    assert sum(m.pickup > m.bars[1].length / 2 for m in made) <= 1

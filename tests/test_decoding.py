@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tunesmith.decoding import generate_ids
+from tunesmith.decoding.generating import _pooled
 from tunesmith.decoding.repetition import FEWEST, FULL, GAIN, Repeats
 from tunesmith.decoding.sampling import (
     Sampling,
@@ -169,3 +170,13 @@ def test_values_out_of_range(bad):
 
 def test_hand_check_of_choice_probabilities():
     assert math.isclose(float(np.exp(log_softmax(LOGITS))[0, 1]), 0.3, rel_tol=1e-6)
+
+
+def test_allowed_alternatives_stand_for_all():
+    # Softmax 0.1, 0.2, 0.3, 0.4; the second and third say the same thing, the third is wanted.
+    logits = np.log(np.array([[0.1, 0.2, 0.3, 0.4]] * 3))
+    allowed = np.array([[True, False, True, True], [True] * 4, [True, False, False, True]])
+    weights = np.exp(_pooled(logits, allowed, slice(1, 3)))
+    assert np.allclose(weights[0, [0, 2, 3]], [0.1, 0.5, 0.4])
+    assert np.allclose(weights[1:], np.exp(logits[1:]))  # all are allowed, or none
+    assert _pooled(logits, allowed, slice(0, 0)) is logits

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tunesmith.decoding.constraints import Steered
 from tunesmith.decoding.repetition import Repeats
@@ -55,7 +56,9 @@ def generate_ids(
     latest half of the context before it.
 
     Under a `Steered` grammar an id after which no tune can be completed is struck out and the
-    draw repeated: what remains is the model's distribution over the ids that can.
+    draw repeated: what remains is the model's distribution over the ids that can. Of the ids
+    that a grammar calls alternatives those that are allowed get the weight of all: whether a bar
+    begins now is the model's to say, also where how many there are is not.
 
     Args:
         network: the model.
@@ -98,6 +101,7 @@ def generate_ids(
         allowed = np.stack([grammars[r].allowed(states[r]) for r in rows])
         uniforms = np.array([generators[r].random() for r in rows])
         weighed = logits + repeats.weights(rows) if repeats else logits
+        weighed = _pooled(weighed, allowed, grammars[0].alternatives)
         tokens = choose(weighed, allowed, uniforms, how)
         log_probabilities = log_softmax(logits)
         running = []
@@ -126,6 +130,21 @@ def generate_ids(
         Generated(tuple(i), tuple(p), tuple(f), s)
         for i, p, f, s in zip(ids, logs, free, struck, strict=True)
     ]
+
+
+def _pooled(logits: Floats, allowed: NDArray[np.bool_], alternatives: slice) -> Floats:
+    """(B, V) logits in which the allowed ones of the alternatives weigh as much as all of them."""
+    part, mask = logits[:, alternatives], allowed[:, alternatives]
+    rows = np.flatnonzero(mask.any(axis=1) & ~mask.all(axis=1))
+    if not len(rows):
+        return logits
+    part, mask = part[rows], mask[rows]
+    top = part.max(axis=1, keepdims=True)
+    weights = np.exp(part - top)
+    kept = np.maximum((weights * mask).sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    logits = logits.copy()
+    logits[rows, alternatives] = part + np.log(weights.sum(axis=1, keepdims=True) / kept)
+    return logits
 
 
 def _forced(grammar: Grammar, state: State, most: int) -> int:

@@ -123,7 +123,14 @@ class Vocabulary(ABC):
 
 
 class Grammar(ABC):
-    """Which token may come next. States are values: hashable, never changed."""
+    """Which token may come next. States are values: hashable, never changed.
+
+    Attributes:
+        alternatives: ids that say the same thing but for a number that may be asked for: where
+            only some of them are allowed, these stand for all.
+    """
+
+    alternatives: ClassVar[slice] = slice(0, 0)
 
     @abstractmethod
     def start(self) -> State:

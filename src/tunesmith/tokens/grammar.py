@@ -133,6 +133,8 @@ class NotesGrammar(Grammar):
         UsageError: for a wish that no token can say.
     """
 
+    alternatives = slice(BAR0 + 1, BAR_MORE + 1)
+
     def __init__(self, styles: tuple[str, ...], wishes: Mapping[str, Any] | None) -> None:
         self.generating = wishes is not None
         given = {k: v for k, v in (wishes or {}).items() if v is not None}

@@ -31,6 +31,8 @@ class Primed(Grammar):
         ids: the first ids, from `bos` on.
     """
 
+    alternatives = NotesGrammar.alternatives
+
     def __init__(self, grammar: NotesGrammar, ids: Sequence[int]) -> None:
         self._grammar = grammar
         self.ids = tuple(int(i) for i in ids)

@@ -90,6 +90,8 @@ class Steered(Grammar):
         unsettled: ids that were refused because a search ran out of its budget.
     """
 
+    alternatives = NotesGrammar.alternatives
+
     def __init__(
         self,
         grammar: NotesGrammar | Primed,
