@@ -76,7 +76,7 @@ from tunesmith.tokens.table import (
 ALL_UNKNOWN_SHARE = 0.4
 ATTRIBUTE_UNKNOWN_SHARE = 0.4
 INFILL_SHARE = 0.15
-TRANSPOSED_SHARE = 0.5
+TRANSPOSED_SHARE = 0.1
 
 
 class NotesVocabulary(Vocabulary):
