@@ -165,6 +165,10 @@ class Constraint:
         """
         return None
 
+    def only_pitch(self, state: Any, event: Event) -> int | None:
+        """The only pitch that a note may have here, if that is known; a shortcut for the search."""
+        return None
+
     def possible_bars(self, bars: int) -> bool:
         """False only if no melody of so many bars keeps it."""
         return True

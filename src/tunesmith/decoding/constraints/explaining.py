@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 from tunesmith.decoding.constraints import parsing
@@ -19,8 +20,10 @@ from tunesmith.tokens.grammar import MOST_BARS, NotesGrammar
 
 BUDGETS = (3_000, 30_000, 100_000)
 """What one question may cost, one after the other; see `Steered.satisfiable`."""
-_TRIAL = 10_000
+_TRIAL = 5_000
 """What trying one change may cost."""
+_MOST_TRIALS = 12
+"""Changes of values that are tried before it is told what to leave out."""
 LOOSENED = (
     "range", "max_leap", "note_values", "notes_per_bar", "rest_share", "max_repeat", "bars",
     "pickup", "meter",
@@ -152,11 +155,15 @@ def _smallest(judge: _Judge, members: Sequence[str]) -> tuple[tuple[str, ...], b
 
 def _change(judge: _Judge, constraints: Constraints, names: Sequence[str]) -> str:
     """The nearest change that works for all that was asked, in words."""
-    for name in LOOSENED:
-        if name in names:
-            for value in _looser(name, getattr(constraints, name)):
-                if judge.would_do(replace(constraints, **{name: value})):
-                    return f"{flag(name)} {value} would do"
+    trials = (
+        (name, value)
+        for name in LOOSENED
+        if name in names
+        for value in _looser(name, getattr(constraints, name))
+    )
+    for name, value in islice(trials, _MOST_TRIALS):
+        if judge.would_do(replace(constraints, **{name: value})):
+            return f"{flag(name)} {value} would do"
     left = list(constraints.members)
     gone: list[str] = []
     conflict = list(names)

@@ -177,7 +177,9 @@ class Form(Constraint):
             return True
         role = self.sections[section].role
         if role == _MODEL:
-            return self._differs(state)
+            varied = Section(self.sections[section].letter, _VARIED) in self.sections
+            few = varied and len(self._lists[state.notes][1]) < 2  # nothing to keep and to change
+            return not few and self._differs(state)
         model = self._model(state, section)
         if state.owed or state.notes < len(model):
             return False
@@ -214,6 +216,17 @@ class Form(Constraint):
         if onset == state.at:
             return (min(length, room),) if kind == NOTE else ()
         return (min(onset - state.at, room),) if kind == REST else ()
+
+    def copies(self, state: FormState) -> bool:
+        """Whether the section that a state is in repeats another."""
+        return state.section >= 0 and self.sections[state.section].role != _MODEL
+
+    def only_pitch(self, state: FormState, event: Event) -> int | None:  # noqa: D102
+        section = state.section
+        if section < 0 or self.sections[section].role != _COPY:
+            return None
+        model = self._model(state, section)
+        return model[state.notes][2] if state.notes < len(model) else None
 
     def possible_bars(self, bars: int) -> bool:  # noqa: D102
         return bars % len(self.sections) == 0

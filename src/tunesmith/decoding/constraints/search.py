@@ -14,7 +14,7 @@ such constraints see. With a constraint of a user's own all pieces that tokens c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from tunesmith.decoding.constraints.events import (
@@ -31,7 +31,7 @@ from tunesmith.decoding.constraints.events import (
     is_strong,
 )
 from tunesmith.decoding.constraints.facts import Facts
-from tunesmith.decoding.constraints.form import Form, FormTimes
+from tunesmith.decoding.constraints.form import Form, FormState, FormTimes
 from tunesmith.decoding.constraints.template import TimeTemplate
 from tunesmith.decoding.constraints.times import RestShare, Rhythm
 from tunesmith.decoding.constraints.tunegraph import (
@@ -166,7 +166,7 @@ class Search:
     def _survey(self, members: Sequence[Constraint]) -> None:
         """What kind of search this is."""
         measuring = [c for c in members if c.measures]
-        formed = any(isinstance(c, Form) for c in members)
+        self._formed = formed = any(isinstance(c, Form) for c in members)
         self._whole = all(c.seamless for c in members)
         shares = [i for i, c in enumerate(self.time) if isinstance(c, RestShare)]
         self._share = shares[0] if shares and self._whole else None
@@ -312,7 +312,7 @@ class Search:
         for most in (first, 2_000 + 50 * needed, allowance.left):
             for meter in list(waiting):
                 if meter not in roots:
-                    hopeless = not self._endless(meter, groups[0])
+                    hopeless = not self._endless(meter, groups[0], allowance)
                     roots[meter] = [] if hopeless else list(self._roots(meter, groups))
                 if self._any_of(roots[meter], most, allowance):
                     return True
@@ -361,13 +361,13 @@ class Search:
             if self.room(node.place) > 0 and self._hopeful(node):
                 yield node
 
-    def _endless(self, meter: int, time: States) -> bool:
+    def _endless(self, meter: int, time: States, allowance: Allowance) -> bool:
         """False only if no melody in a metre keeps what is said of times, of any number of bars."""
         members = tuple(
             c for c in self.time if not (c.counts_bars or isinstance(c, RestShare)) and c.seamless
         )
-        if not members or self.facts.layout:
-            return True
+        if not members or self.facts.layout or self.facts.bars is not None:
+            return True  # of use only where the number of bars is open
         states = tuple(s for c, s in zip(self.time, time, strict=True) if c in members)
         length, pickup = METER_STEPS[meter], self.facts.pickup
         place = Place(-1, 0, 0, meter, 0, 0, UNKNOWN_ROOM)
@@ -378,7 +378,8 @@ class Search:
             if key in seen:
                 continue
             seen.add(key)
-            if len(seen) > _TIME_BUDGET:
+            allowance.left -= 1
+            if len(seen) > _TIME_BUDGET or allowance.left < 0:
                 return True
             full = place.bar >= 0 and (place.at == length or (pickup is not False and place.at))
             if full and place.held and accept_all(members, states):
@@ -538,7 +539,12 @@ class Search:
                 if child and self._hopeful(child):
                     yield child
             return
-        for move in self._moves(place, node.time):
+        copied = self._copied(node)
+        if copied:
+            moves: Iterable[Move] = self._new_moves(place, node.time, copied=copied)
+        else:
+            moves = self._moves(place, node.time)
+        for move in moves:
             if self._time_alive(move.place, move.time):
                 yield from self._after_move(move, node.tune, node.both)
 
@@ -556,22 +562,30 @@ class Search:
             if self._hopeful(child):
                 yield child
 
-    def _notes(self, event: Event, tune: States, both: States) -> tuple[tuple[States, States], ...]:
+    def _notes(self, event: Event, tune: States, both: States) -> Iterable[tuple[States, States]]:
         """The different states after a note of any pitch."""
+        if self._formed:  # states seldom come again, and the first will often do
+            return self._new_notes(event, tune, both)
         key = (tune, both, event) if self.both else tune
         found = self._notes_known.get(key)
         if found is None:
-            after: dict[tuple[States, States], None] = {}
-            for pitch, tune_after in self.graph.next(tune):
-                both_after: States | None = both
-                if self.both:
-                    both_after = step_all(self.both, both, event._replace(pitch=pitch))
-                if both_after is not None:
-                    after[tune_after, both_after] = None
             if len(self._notes_known) > _MOST_REMEMBERED:
                 self._notes_known.clear()
-            found = self._notes_known[key] = tuple(after)
-        return found if self.both else tuple((t, both) for t, _ in found)
+            found = tuple(dict.fromkeys(self._new_notes(event, tune, both)))
+            self._notes_known[key] = found
+        return found if self.both else [(t, both) for t, _ in found]
+
+    def _new_notes(
+        self, event: Event, tune: States, both: States
+    ) -> Iterator[tuple[States, States]]:
+        only = None
+        for member, state in zip(self.both, both, strict=True):
+            only = member.only_pitch(state, event) if only is None else only
+        for pitch, tune_after in self.graph.next(tune):
+            if only is None or pitch == only:
+                both_after = step_all(self.both, both, event._replace(pitch=pitch))
+                if both_after is not None:
+                    yield tune_after, both_after
 
     def _moves(self, place: Place, time: States) -> tuple[Move, ...]:
         """The events that may come next, of the lengths that matter."""
@@ -583,10 +597,23 @@ class Search:
             found = self._moves_known[key] = tuple(self._new_moves(place, time))
         return found
 
+    def _copied(self, node: Node) -> tuple[Form, FormState] | None:
+        """The form and its state, where the section repeats another, whose lengths it has."""
+        if not self._formed:
+            return None
+        for member, state in zip(self.both, node.both, strict=True):
+            if isinstance(member, Form) and member.copies(state):
+                return member, state
+        return None
+
     def _new_moves(
-        self, place: Place, time: States, members: Sequence[Constraint] | None = None
+        self,
+        place: Place,
+        time: States,
+        members: Sequence[Constraint] | None = None,
+        copied: tuple[Form, FormState] | None = None,
     ) -> Iterator[Move]:
-        """As `_moves`, of all constraints on times or of some."""
+        """As `_moves`, of all constraints on times or of some, and perhaps in a copied section."""
         room = self.room(place)
         share = self._share if members is None else None
         members = self.time if members is None else members
@@ -602,7 +629,13 @@ class Search:
         for kind in kinds:
             if kind == TIE and not tied:
                 continue
-            for length in self._lengths(members, place, time, kind, room, wanted):
+            lengths = self._lengths(members, place, time, kind, room, wanted)
+            if copied:
+                form, state = copied
+                its = form.lengths(state, place, kind, room, (room,))
+                if its is not None:
+                    lengths = its
+            for length in lengths:
                 event = self.event(place, kind, length)
                 after = step_all(members, time, event)
                 if after is not None:
