@@ -8,7 +8,7 @@
 # them `openewld` and `lieder`. The third source, `folk`, comes with `pip install '.[train]'`.
 # Everything is made in `box-run/`; what was stopped goes on.
 set -euo pipefail
-openewld=$1 lieder=$2 minutes=${3:-23}
+openewld=$1 lieder=$2 minutes=${3:-25}
 mkdir -p box-run
 tunesmith prepare folk "$openewld" "$lieder" --licence 'openewld: MIT; lieder: CC0-1.0' \
     --out box-run/corpus
