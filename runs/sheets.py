@@ -15,10 +15,10 @@ from tunesmith.render.svg import to_png
 def main(folder: Path, seed: int) -> None:
     model = load_model()
     folder.mkdir(parents=True, exist_ok=True)
-    for style in (*model.vocabulary.styles, None):
-        # Chance is the same for every style, so the last sheet takes another.
-        tunes = generate(model, count=8, seed=seed + (style is None), style=style)
-        (folder / f"{style or 'any'}.png").write_bytes(to_png([t.melody for t in tunes], 1.0))
+    # A seed a sheet: of one seed all styles would have the same keys.
+    for place, style in enumerate((*model.vocabulary.styles, None)):
+        tunes = generate(model, count=8, seed=seed + place, style=style)
+        (folder / f"{style or 'any'}.png").write_bytes(to_png([t.melody for t in tunes], 0.8))
         for tune in tunes:
             m, r = tune.melody, tune.receipt
             print(
