@@ -33,6 +33,18 @@ class _Tune(_Notes):
     kind: ClassVar[str] = "tune"
 
 
+class Heard(_Tune):
+    """There is at least one note; the state is whether one has come."""
+
+    name = "sound"
+
+    def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
+        return 1
+
+    def accept(self, state: int) -> bool:  # noqa: D102
+        return bool(state)
+
+
 class Scale(_Tune):
     """Every pitch class is one of a set."""
 

@@ -32,6 +32,7 @@ from tunesmith.decoding.constraints.events import (
 )
 from tunesmith.decoding.constraints.facts import Facts
 from tunesmith.decoding.constraints.form import Form, FormState, FormTimes
+from tunesmith.decoding.constraints.pitches import Heard
 from tunesmith.decoding.constraints.template import TimeTemplate
 from tunesmith.decoding.constraints.times import RestShare, Rhythm
 from tunesmith.decoding.constraints.tunegraph import (
@@ -148,7 +149,7 @@ class Search:
         if not rigid:  # lists of lengths without end: no use where lengths are free
             all_of_them = [c for c in all_of_them if not isinstance(c, FormTimes)]
         self.time = [c for c in all_of_them if c.kind == "time"]
-        self.tune = [c for c in all_of_them if c.kind == "tune"]
+        self.tune = [Heard(), *(c for c in all_of_them if c.kind == "tune")]
         self.both = [c for c in all_of_them if c.kind == "both"]
         self._counts_bars = any(c.counts_bars for c in all_of_them) or bool(facts.layout)
         self.graph = TuneGraph(list(self.tune))

@@ -1,0 +1,378 @@
+"""Constraints: what is drawn keeps them, what is refused cannot be kept; no model is needed."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise, product
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tunesmith.decoding import Sampling, generate_ids
+from tunesmith.decoding.constraints import (
+    Constraints,
+    Filling,
+    KeptBars,
+    Own,
+    Primed,
+    Steered,
+    check,
+    explain,
+    register,
+)
+from tunesmith.decoding.constraints.checking import events
+from tunesmith.decoding.constraints.search import Search
+from tunesmith.errors import UsageError
+from tunesmith.melody import Melody, Meter, Note
+from tunesmith.tokens import make_vocabulary
+from tunesmith.tokens.grammar import NotesGrammar
+from tunesmith.tokens.table import FILL, GAP
+
+VOCABULARY = make_vocabulary("notes")
+TWINKLE = Melody(
+    tuple(
+        Note(i * 480, 960 if i == 6 else 480, p) for i, p in enumerate((60, 60, 67, 67, 69, 69, 67))
+    )
+)
+UPBEAT = Melody(
+    (Note(0, 480, 67), Note(480, 960, 72), Note(1440, 480, 71), Note(1920, 480, 69)),
+    (Meter(0, 3, 4),),
+    pickup=480,
+    duration=480 + 2 * 1440,
+)
+
+
+class Uniform:
+    """A network to which all ids are equally likely."""
+
+    class config:
+        max_position_embeddings = 10**9
+        vocab_size = VOCABULARY.size
+
+    class Cache:
+        length = 0
+        recall = None
+
+        def select(self, rows: list[int]) -> Any:
+            return self
+
+    def new_cache(self, rows: int, context: int) -> Any:
+        return self.Cache()
+
+    def prefill(self, ids: Any, cache: Any, seen: Any = None) -> Any:
+        return np.zeros((*ids.shape, VOCABULARY.size), np.float32)
+
+    def step(self, ids: Any, cache: Any) -> Any:
+        return np.zeros((len(ids), VOCABULARY.size), np.float32)
+
+
+def drawn(constraints: Constraints, seed: int = 1, count: int = 2) -> list[Melody]:
+    """Tunes drawn uniformly from all ids that are allowed and lead to an end."""
+    grammar = Steered(VOCABULARY.grammar(constraints.wishes()), constraints)
+    chance = [np.random.default_rng([seed, i]) for i in range(count)]
+    made = generate_ids(Uniform(), [grammar] * count, chance, Sampling())  # type: ignore[arg-type]
+    return [VOCABULARY.decode(one.ids) for one in made]
+
+
+def broken(melody: Melody, constraints: Constraints) -> list[Any]:
+    return [one for one in check(melody, constraints) if not one.held]
+
+
+FLAGS: dict[str, Any] = {
+    "key": {"key": "D"},
+    "mode": {"key": "D", "mode": "dorian"},
+    "scale": {"scale": "C D Eb G A", "allow_chromatic": "F#"},
+    "range": {"range": "D4:B5"},
+    "meter": {"meter": "6/8"},
+    "bars": {"bars": 2},
+    "pickup": {"pickup": "1/8"},
+    "note_values": {"note_values": "1/8,1/4,3/8"},
+    "max_leap": {"max_leap": 4},
+    "max_repeat": {"max_repeat": 1},
+    "start": {"start": "D4"},
+    "end": {"end": "A"},
+    "cadence": {"key": "D", "cadence": "authentic"},
+    "notes_per_bar": {"notes_per_bar": "2:5"},
+    "rest_share": {"rest_share": "10%:20%"},
+    "chords": {"chords": "Dm7 | G7 C"},
+    "rhythm": {"rhythm": "1/4 1/8 r1/8"},
+    "rhythm_from": {"rhythm_from": UPBEAT},
+    "pitches_from": {"pitches_from": TWINKLE},
+    "contour": {"contour": "arch"},
+    "contour_of": {"contour": TWINKLE},
+    "form": {"form": "AA'B"},
+    "kept": {"kept": KeptBars(UPBEAT, frozenset({0, 2}))},
+}
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_each_flag_is_held(name: str) -> None:
+    constraints = Constraints(**FLAGS[name] | ({} if name in SHAPED else {"bars": 6}))
+    assert explain(constraints) is None
+    for melody in drawn(constraints):
+        assert broken(melody, constraints) == []
+
+
+SHAPED = {"rhythm_from", "kept", "bars"}
+
+
+@given(st.lists(st.sampled_from(sorted(FLAGS)), min_size=2, max_size=4, unique=True), st.data())
+@settings(max_examples=12, deadline=None, derandomize=True)
+def test_several_flags_are_held_or_refused(names: list[str], data: Any) -> None:
+    asked: dict[str, Any] = {}
+    for name in names:
+        asked |= FLAGS[name]
+    asked.setdefault("bars", data.draw(st.sampled_from([1, 2, 3])))
+    constraints = Constraints(**asked)
+    conflict = explain(constraints)
+    if conflict is None:
+        for melody in drawn(constraints):
+            assert broken(melody, constraints) == []
+        return
+    assert set(conflict.names) <= set(constraints.members)
+    if conflict.settled and conflict.minimal:
+        grammar = NotesGrammar((), {})
+        assert not Steered(grammar, constraints, names=conflict.names).satisfiable(100_000)
+        for one in conflict.names:
+            fewer = set(conflict.names) - {one}
+            assert Steered(grammar, constraints, names=fewer).satisfiable(100_000)
+
+
+# -- against all melodies of a small space ---------------------------------------------
+
+
+def _small_space(bars: int) -> list[Melody]:
+    """All melodies in 2/8 of eighths and quarters, C4, D4 and E4, and rests."""
+    found = []
+    for row in product((None, 0, 60, 62, 64), repeat=2 * bars):  # None: what was sounds on
+        notes: list[tuple[int, int, int]] = []
+        sounds = False
+        for at, what in enumerate(row):
+            if what is None and not sounds:
+                break
+            if what is None:
+                notes[-1] = (notes[-1][0], notes[-1][1] + 240, notes[-1][2])
+            elif what:
+                notes.append((at * 240, 240, what))
+            sounds = what is None or what > 0
+        else:
+            if notes and all(n <= 480 for _, n, _ in notes):
+                made = tuple(Note(*n) for n in notes)
+                found.append(Melody(made, (Meter(0, 2, 8),), duration=480 * bars))
+    return found
+
+
+SPACE = _small_space(2)
+FENCE = {"bars": 2, "meter": "2/8", "pickup": "no", "note_values": "1/8,1/4", "range": "C4:E4",
+         "scale": "C D E"}  # fmt: skip
+FENCED = [m for m in SPACE if not broken(m, Constraints(**FENCE))]
+SMALL: dict[str, list[Any]] = {
+    "max_leap": [0, 1, 2],
+    "max_repeat": [1, 2],
+    "start": ["C4", "E", "2"],
+    "end": ["C4", "3", "D"],
+    "cadence": ["open", "half", "authentic"],
+    "notes_per_bar": ["0:1", "1:1", "2:2", "1:2"],
+    "rest_share": ["0:0", "25%:25%", "0.3:0.5", "0.8:1"],
+    "chords": ["C", "D5 | E5", "C D | N.C."],
+    "rhythm": ["1/8", "1/4 r1/8 1/8", "r1/8 1/4"],
+    "contour": ["up", "down", "arch"],
+    "form": ["A", "AA", "AB", "AA'"],
+}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_refusals_and_look_ahead_are_exact_on_a_small_space(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(3):
+        names = rng.choice(sorted(SMALL), rng.integers(1, 4), replace=False)
+        asked = {str(n): SMALL[n][rng.integers(len(SMALL[n]))] for n in names}
+        constraints = Constraints(**FENCE, **asked)
+        good = {m.notes for m in FENCED if not broken(m, constraints)}
+        conflict = explain(constraints)
+        assert (conflict is None) == bool(good), (asked, len(good))
+        if conflict is None:
+            _walk(constraints, good)
+
+
+def _walk(constraints: Constraints, good: set[Any]) -> None:
+    """Walks of the grammar end in exactly the good ones; viable ids are those that lead there."""
+    grammar = Steered(VOCABULARY.grammar(constraints.wishes()), constraints)
+    state = grammar.start()
+    ids: list[int] = []
+    while not (ids and VOCABULARY.words(ids[-1:])[0].startswith("bar:")):
+        mask = grammar.allowed(state)
+        token = next(int(t) for t in np.flatnonzero(mask) if grammar.viable(state, int(t)))
+        ids.append(token)
+        state = grammar.advance(state, token)
+    found: set[Any] = set()
+    waiting = [(state, tuple(ids))]
+    while waiting:
+        state, so_far = waiting.pop()
+        if grammar.ended(state):
+            found.add(VOCABULARY.decode(so_far).notes)
+            continue
+        # Pieces smaller than an eighth give the same notes again: they are passed over.
+        words = {
+            int(t): VOCABULARY.words([int(t)])[0] for t in np.flatnonzero(grammar.allowed(state))
+        }
+        usual = [
+            t for t, w in words.items() if not w.startswith("len:") or w in ("len:12", "len:24")
+        ]
+        some = [t for t in usual if grammar.viable(state, t)]
+        assert some, "a dead end"
+        waiting += [(grammar.advance(state, t), (*so_far, t)) for t in some]
+    assert found == good
+
+
+def test_refusals_name_a_smallest_set_and_a_change() -> None:
+    conflict = explain(
+        Constraints(key="C", mode="major", range="F#4:F#4", bars=4, meter="4/4", max_leap=5)
+    )
+    assert conflict is not None and conflict.settled and conflict.minimal
+    assert set(conflict.names) == {"key", "mode", "range"}
+    assert "--range F#4:G4 would do" in str(conflict.error())
+    conflict = explain(Constraints(bars=6, form="AABA", meter="3/4"))
+    assert conflict is not None and set(conflict.names) == {"bars", "form"}
+    assert "--bars 8 would do" in conflict.change or "--bars 4 would do" in conflict.change
+    conflict = explain(Constraints(contour="arch", bars=2, key="D"))
+    assert conflict is not None and set(conflict.names) == {"contour", "bars"}
+
+
+def test_two_conflicts_are_both_resolved_by_the_change() -> None:
+    asked = Constraints(
+        bars=1, contour="up", start="C4", end="D4", max_leap=12, note_values="1/4", rhythm="1/8",
+        meter="4/4",
+    )  # fmt: skip
+    conflict = explain(asked)
+    assert conflict is not None
+    assert "leave out" in conflict.change and " and " in conflict.change
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"key": "H"}, {"mode": "blue"}, {"range": "B5:D4"}, {"meter": "4"}, {"bars": 0},
+        {"note_values": "1/7"}, {"max_leap": -1}, {"start": "3"}, {"cadence": "half"},
+        {"notes_per_bar": "8:2"}, {"rest_share": "2:3"}, {"chords": "H7"}, {"rhythm": "r1/4"},
+        {"contour": "zigzag"}, {"form": "A'A"}, {"allow_chromatic": "F"}, {"own": ("nobody",)},
+    ],
+)  # fmt: skip
+def test_values_without_sense_are_usage_errors(asked: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        explain(Constraints(**asked))
+
+
+# -- answers by hand --------------------------------------------------------------------
+
+
+def test_check_by_hand() -> None:
+    asked = Constraints(
+        key="C", mode="major", range="C4:A4", bars=2, max_leap=6, max_repeat=2, start="1",
+        end="5", notes_per_bar="3:4", rest_share="0:0", note_values="1/4,1/2", contour="up",
+        chords="C | F C", cadence="half", pickup="no",
+    )  # fmt: skip
+    said = {one.name: one for one in check(TWINKLE, asked)}
+    assert {n for n, one in said.items() if not one.held} == {"max_leap"}
+    assert said["max_leap"].measured == "7"
+    assert said["range"].measured == "C4:A4"
+    assert said["notes_per_bar"].measured == "3:4"
+    assert said["cadence"].measured == "A to G on a strong beat"
+    other = {one.name: one for one in check(UPBEAT, Constraints(
+        rest_share="0:0.4", form="AA", meter="3/4", pickup="1/4", end="C"))}  # fmt: skip
+    assert not other["form"].held and not other["end"].held
+    assert other["pickup"].held and other["meter"].held
+    rests = Fraction(3360 - 2400, 3360)
+    assert other["rest_share"] == ("rest_share", True, f"{float(rests):.4g}")
+
+
+# -- one's own, primers, gaps -----------------------------------------------------------
+
+
+def _two_steps_down(state: Any, event: Any) -> Any:
+    """No note more than two semitones under the one before."""
+    if event.kind != "note":
+        return state
+    return None if state and event.pitch < state - 2 else event.pitch
+
+
+def test_an_own_constraint_is_looked_ahead_for() -> None:
+    register("gentle", lambda: Own("gentle", _two_steps_down))
+    asked = Constraints(own=("gentle",), bars=2, meter="3/4", start="C6", end="C5", range="C5:C6")
+    for melody in drawn(asked):
+        assert broken(melody, asked) == []
+        assert all(b >= a - 2 for a, b in pairwise(melody.pitches))
+    conflict = explain(
+        Constraints(own=("gentle",), bars=1, start="C6", end="C5", rhythm="1/2 1/2", meter="4/4")
+    )
+    assert conflict is not None and "gentle" in conflict.names
+
+
+def test_events_of_a_melody_are_cut_at_barlines() -> None:
+    melody = Melody((Note(480, 2400, 60),), duration=3840)
+    kinds = [(e.kind, e.length, e.bar, e.at) for e in events(melody)]
+    assert kinds[1:] == [
+        ("bar", 96, 0, 0), ("rest", 24, 0, 0), ("note", 72, 0, 24),
+        ("bar", 96, 1, 0), ("tie", 48, 1, 0), ("rest", 48, 1, 48),
+    ]  # fmt: skip
+
+
+WALK = Melody(
+    tuple(Note(i * 480, 480, 60 + i % 5) for i in range(16)), (Meter(0, 4, 4),), duration=7680
+)
+
+
+def _parts(melody: Melody, *bars: int) -> list[list[int]]:
+    """The ids before, between and after the starts of some bars, 0-based."""
+    ids = [int(i) for i in VOCABULARY.encode(melody).ids]
+    places = [i for i, w in enumerate(VOCABULARY.words(ids)) if w.startswith("bar:")]
+    cuts = [0, *(places[b] for b in bars), len(ids)]
+    return [ids[a:b] for a, b in pairwise(cuts)]
+
+
+def test_a_primer_is_gone_on_from() -> None:
+    primer, _ = _parts(WALK, 2)
+    asked = Constraints(max_leap=2, range="C5:C6", start="C6")
+    inner = Primed(VOCABULARY.grammar(), primer)
+    assert explain(asked, inner, unseen=len(primer), unseen_bars=2) is None
+    refused = explain(
+        Constraints(start="C5", range="D5:C6"), inner, unseen=len(primer), unseen_bars=2
+    )
+    assert refused is not None and set(refused.names) == {"start", "range"}
+    grammar = Steered(inner, asked, unseen=len(primer), unseen_bars=2)
+    made = generate_ids(Uniform(), [grammar], [np.random.default_rng(2)], Sampling())  # type: ignore[arg-type]
+    whole = VOCABULARY.decode(made[0].ids)
+    assert whole.notes[:8] == WALK.notes[:8] and len(whole.bars) == 4
+    new = tuple(Note(n.onset - 3840, n.duration, n.pitch) for n in whole.notes[8:])
+    assert broken(Melody(new, duration=3840), asked) == []
+
+
+def test_a_gap_is_filled_and_the_rest_is_kept() -> None:
+    head, _, tail = _parts(WALK, 1, 2)
+    given_ids = [*head, GAP, *tail, FILL]
+    inner = VOCABULARY.grammar()
+    kept = KeptBars(WALK, frozenset({1, 3, 4}))
+    conflict = explain(Constraints(kept=kept, max_leap=1), Filling(inner, given_ids, len(head), 2))
+    assert conflict is not None and set(conflict.names) == {"kept", "max_leap"}
+    asked = Constraints(kept=kept, max_leap=4)
+    grammar = Steered(Filling(inner, given_ids, len(head), 2), asked)
+    made = generate_ids(Uniform(), [grammar], [np.random.default_rng(3)], Sampling())  # type: ignore[arg-type]
+    filled = [*head, *made[0].ids[len(given_ids) : -1], *tail]
+    assert broken(VOCABULARY.decode(filled), asked) == []
+
+
+def test_look_ahead_can_fail() -> None:
+    """The search does not call everything alive: a state without a way to its end is dead."""
+    facts, automata = Constraints(bars=1, meter="2/4", end="C4", max_leap=2).assemble()
+    search = Search(facts, automata)
+    groups = search.start()
+    assert groups is not None and facts.meter is not None
+    node = search.begin(facts.meter, 1, groups)
+    assert node is not None and search.alive(node)
+    far = search.play(node, "note", 47, 90)
+    assert far is not None and not search.alive(far)
+    near = search.play(node, "note", 47, 62)
+    assert near is not None and search.alive(near)
