@@ -18,6 +18,13 @@ def test_compose(run_folder, tmp_path, capsys):
     assert "D dorian" in capsys.readouterr().out
 
 
+def test_own_constraint(tmp_path, capsys):
+    script = runpy.run_path(str(ROOT / "examples" / "own_constraint.py"))
+    script["main"](None, str(tmp_path))
+    notes = tunesmith.read(tmp_path / "climbing.mid")[0].pitches
+    assert all(c >= a for a, c in zip(notes, notes[2:], strict=False))
+
+
 def test_own_corpus(tmp_path, capsys):
     pytest.importorskip("torch")
     script = runpy.run_path(str(ROOT / "examples" / "own_corpus.py"))

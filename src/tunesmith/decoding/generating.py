@@ -18,8 +18,12 @@ from tunesmith.decoding.sampling import (
     log_softmax,
     truncated,
 )
+from tunesmith.errors import UsageError
 from tunesmith.model.inference import Cache, Network
 from tunesmith.tokens import Grammar, State
+
+_PATIENCE = 20
+"""So many times the usual budget, where without it there is no way on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,20 +176,29 @@ def _redraw(
     """Another id where the drawn one leads nowhere; and how many were struck out.
 
     Ids are struck out of what top-k and top-p keep of the allowed ones; only where all
-    of that leads nowhere, the rest is looked at in the same way.
+    of that leads nowhere, the rest is looked at in the same way. Where none could be settled in
+    its budget, all are looked at once more with patience.
+
+    Raises:
+        UsageError: if even so none can be told to lead to an end.
     """
     allowed = grammar.allowed(state).copy()
     weights = truncated(logits, allowed, how)
-    tries = 0
+    tries, patience = 0, 1
     while True:
         tries += 1
         allowed[token] = False
         weights[token] = 0
         if not weights.any():
-            assert allowed.any(), "a dead end, where a witness was"
+            if not allowed.any():
+                if patience > 1:
+                    raise UsageError(
+                        "no way to the end was found in time", remedy="ask for less, or fewer bars"
+                    )
+                patience, allowed = _PATIENCE, grammar.allowed(state).copy()
             weights = truncated(logits, allowed, how)
         token = choose_among(weights, generator.random())
-        if grammar.viable(state, token):
+        if grammar.viable(state, token, patience):
             return token, tries
 
 

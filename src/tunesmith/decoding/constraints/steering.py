@@ -303,10 +303,15 @@ class Steered(Grammar):
 
     # -- look-ahead --------------------------------------------------------------------
 
-    def viable(self, state: State, token: int) -> bool:
+    def viable(self, state: State, token: int, patience: int = 1) -> bool:
         """Whether a complete tune that keeps everything can still come after an allowed id.
 
         An id whose search runs out of its budget counts as one after which none can.
+
+        Args:
+            state: before the id.
+            token: the id.
+            patience: how many times the usual budget the search may cost.
         """
         assert isinstance(state, Spot)
         if state.single:
@@ -314,11 +319,15 @@ class Steered(Grammar):
         after = self.advance(state, token)
         assert isinstance(after, Spot)
         if after.live is None:
+            usual = self.search.budget
+            self.search.budget = usual * patience
             try:
                 after.live = self._is_live(after)
             except OutOfBudget:
                 self.unsettled += 1
-                after.live = False
+                return False
+            finally:
+                self.search.budget = usual
         return after.live
 
     def satisfiable(self, budget: int | None = None) -> bool:
