@@ -376,3 +376,9 @@ def test_look_ahead_can_fail() -> None:
     assert far is not None and not search.alive(far)
     near = search.play(node, "note", 47, 62)
     assert near is not None and search.alive(near)
+
+
+def test_numbers_of_bars_that_a_form_cannot_have_are_struck_out() -> None:
+    asked = Constraints(form="ABC", meter="1/4", note_values="1/4")
+    for melody in drawn(asked, count=4):
+        assert broken(melody, asked) == []

@@ -316,8 +316,10 @@ class Steered(Grammar):
         assert isinstance(state, Spot)
         if state.single:
             return True
-        after = self.advance(state, token)
-        assert isinstance(after, Spot)
+        after = state.after.get(token) or self._advance(state, token)
+        if after is None:  # the mask need not know of numbers of bars that cannot be
+            return False
+        state.after[token] = after
         if after.live is None:
             usual = self.search.budget
             self.search.budget = usual * patience
