@@ -23,7 +23,8 @@ from tunesmith.errors import InputError, UsageError
 from tunesmith.formats import midi
 from tunesmith.formats.abc import scan
 from tunesmith.formats.midi_patch import patched
-from tunesmith.melody import Melody, Meter, Note
+from tunesmith.melody import MODES, Melody, Meter, Note
+from tunesmith.theory import SCALES
 
 EXAMPLES = Path(tunesmith.__file__).parent / "corpus" / "examples"
 
@@ -405,3 +406,11 @@ def test_files_of_several_tunes_are_named_by_number(tmp_path):
         tunesmith.read(tmp_path / "a" / "tune-01.abc"),
     )
     assert [e[:2] for e in events(made)] == [e[:2] for e in events(second)]
+
+
+def test_a_key_asked_of_new_bars_need_not_be_that_of_the_melody(model):
+    asked = Constraints(key="Ab")
+    tune = continue_(model, abc("GBdB|"), asked, bars=2, only_new=True, seed=1)[0]
+    assert held(tune)
+    scales = [{(8 + s) % 12 for s in SCALES[mode]} for mode in MODES]
+    assert any({p % 12 for p in tune.melody.pitches} <= scale for scale in scales)

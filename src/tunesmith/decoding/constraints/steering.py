@@ -169,8 +169,9 @@ class Steered(Grammar):
         role = tune.last
         shown = spot.seen >= self._unseen
         if role == "key":
-            mode = -1 if tune.mode == UNKNOWN else tune.mode - MODE0
-            groups = self.search.start(-1 if token == UNKNOWN else token - KEY0, mode)
+            mode = -1 if tune.mode == UNKNOWN or not shown else tune.mode - MODE0
+            tonic = -1 if token == UNKNOWN or not shown else token - KEY0
+            groups = self.search.start(tonic, mode)
             if groups is None:
                 return None
         elif role == "pickup":
