@@ -58,6 +58,9 @@ class Uniform:
     def step(self, ids: np.ndarray, cache: Uniform.Cache) -> np.ndarray:
         return np.zeros((len(ids), self.config.vocab_size), np.float32)
 
+    def prefill(self, ids: np.ndarray, cache: Uniform.Cache, seen: Any = None) -> np.ndarray:
+        return np.zeros((*ids.shape, self.config.vocab_size), np.float32)
+
 
 class OverTime(Exception):
     """It took more than `MOST_SECONDS` of the processor."""
