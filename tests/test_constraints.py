@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise, product
 from typing import Any
@@ -24,6 +25,7 @@ from tunesmith.decoding.constraints import (
     register,
 )
 from tunesmith.decoding.constraints.checking import events
+from tunesmith.decoding.constraints.explaining import Conflict
 from tunesmith.decoding.constraints.search import Search
 from tunesmith.errors import UsageError
 from tunesmith.melody import Melody, Meter, Note
@@ -382,3 +384,9 @@ def test_numbers_of_bars_that_a_form_cannot_have_are_struck_out() -> None:
     asked = Constraints(form="ABC", meter="1/4", note_values="1/4")
     for melody in drawn(asked, count=4):
         assert broken(melody, asked) == []
+
+
+def test_a_refusal_says_where_it_is_not_proved_to_be_smallest():
+    proved = Conflict(("start", "end"), "leave out --end")
+    assert str(proved.error()) == "no melody keeps --start and --end together; leave out --end"
+    assert "could not be settled" in str(replace(proved, minimal=False).error())

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import tunesmith
-from tunesmith.api.composing import generate, load_model, shared_run
+from tunesmith.api.composing import generate, load_model
 from tunesmith.api.keeping import keep_file, midi_of
 from tunesmith.api.receipts import read_receipt
 from tunesmith.api.refilling import complete, empty_spans, infill, parse_bars
@@ -20,6 +20,7 @@ from tunesmith.api.varying import parse_keep, vary
 from tunesmith.cli import app
 from tunesmith.decoding.constraints import Constraints
 from tunesmith.errors import InputError, UsageError
+from tunesmith.evaluation.originality import shared_run
 from tunesmith.formats import midi
 from tunesmith.formats.abc import scan
 from tunesmith.formats.midi_patch import patched

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import SequenceMatcher
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from tunesmith.api.receipts import RECEIPT_FORMAT, Made, asked_data, read_receip
 from tunesmith.decoding.constraints import Constraints, Primed, Steered, explain
 from tunesmith.decoding.constraints.search import OutOfBudget
 from tunesmith.errors import InputError, UsageError
+from tunesmith.evaluation.originality import shared_run
 from tunesmith.keyfinding import with_estimates
 from tunesmith.melody import TICKS_PER_QUARTER, Key, Melody, pitch_class
 from tunesmith.theory import SCALES, octave_of, spell
@@ -169,12 +169,6 @@ def _name(pitch: int, melody: Melody) -> str:
     return f"{name}{octave_of(pitch, name)}"
 
 
-def shared_run(melody: Melody, other: Melody) -> int:
-    """Notes of the longest run that two melodies share, in any transposition; at least 1."""
-    match = SequenceMatcher(None, melody.intervals, other.intervals, autojunk=False)
-    return match.find_longest_match().size + 1
-
-
 def parse_tonic(text: str) -> str:
     """A tonic as typed ('d', 'Bb', 'f#') as a note name.
 
@@ -203,6 +197,5 @@ __all__ = [
     "load_model",
     "parse_tonic",
     "read_receipt",
-    "shared_run",
     "steered",
 ]

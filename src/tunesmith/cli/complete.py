@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tunesmith.cli.common import Model, Track, app, progress
+from tunesmith.cli.common import Model, Track, app
 from tunesmith.cli.options import (
     OUTPUT,
     Choice,
@@ -18,10 +18,8 @@ from tunesmith.cli.options import (
     Source,
     Times,
     constraints_of,
-    finish,
     flat,
-    keep_rest,
-    one_melody,
+    rework,
 )
 
 
@@ -42,16 +40,8 @@ def complete(
     track: Track = "auto",
 ) -> None:
     """Fill the bars of a melody that are whole rests; the rest stays as it is, to the tick."""
-    from tunesmith.api import composing, refilling, writing
+    from tunesmith.api import refilling
     from tunesmith.decoding.constraints import Constraints
 
-    writing.parse_formats(output.formats)
-    melody = one_melody(path, track)
-    with progress("composing") as told:
-        tunes = refilling.complete(
-            composing.load_model(model), melody,
-            Constraints(**constraints_of(pitches, times, shape)),
-            tempo=output.tempo, **choice.how(soft, told),
-        )  # fmt: skip
-    keep_rest(tunes, path, track, output)
-    finish(tunes, out, output)
+    asked = Constraints(**constraints_of(pitches, times, shape))
+    rework(refilling.complete, path, track, model, soft, choice, output, out, asked)

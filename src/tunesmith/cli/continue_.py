@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tunesmith.cli.common import Model, Track, app, progress
+from tunesmith.cli.common import Model, Track, app
 from tunesmith.cli.options import (
     OUTPUT,
     TIME,
@@ -19,10 +19,8 @@ from tunesmith.cli.options import (
     Source,
     Times,
     constraints_of,
-    finish,
     flat,
-    keep_rest,
-    one_melody,
+    rework,
 )
 
 
@@ -53,17 +51,11 @@ def continue_(
     track: Track = "auto",
 ) -> None:  # fmt: skip
     """Go on with a melody. What must hold, holds in the new bars; see docs/constraints.md."""
-    from tunesmith.api import composing, reworking, writing
+    from tunesmith.api import reworking
     from tunesmith.decoding.constraints import Constraints
 
-    writing.parse_formats(output.formats)
-    melody = one_melody(path, track)
-    with progress("composing") as told:
-        tunes = reworking.continue_(
-            composing.load_model(model), melody,
-            Constraints(**constraints_of(pitches, times, shape)),
-            bars=bars, only_new=only_new, tempo=output.tempo, **choice.how(soft, told),
-        )  # fmt: skip
-    if not only_new:
-        keep_rest(tunes, path, track, output)
-    finish(tunes, out, output)
+    rework(
+        reworking.continue_, path, track, model, soft, choice, output, out,
+        Constraints(**constraints_of(pitches, times, shape)),
+        alone=only_new, bars=bars, only_new=only_new,
+    )  # fmt: skip

@@ -282,6 +282,39 @@ def keep_rest(tunes: list[Tune], path: Path, track: str, output: Output) -> None
         print(f"{path}: only the melody is written: {why}", file=sys.stderr)
 
 
+def rework(
+    verb: Callable[..., list[Tune]],
+    path: Path,
+    track: str,
+    model: Path | None,
+    soft: Soft,
+    choice: Choice,
+    output: Output,
+    out: Path,
+    *given: Any,
+    alone: bool = False,
+    **more: Any,
+) -> None:
+    """Do something with the melody of a file, and write what comes of it.
+
+    The verb of the API takes the model, the melody, what is `given`, and keywords. With `alone`
+    nothing of the file belongs to the new melodies.
+    """
+    from tunesmith.api.model import load_model
+    from tunesmith.api.writing import parse_formats
+    from tunesmith.cli.common import progress
+
+    parse_formats(output.formats)
+    melody = one_melody(path, track)
+    with progress("composing") as told:
+        tunes = verb(
+            load_model(model), melody, *given, tempo=output.tempo, **more, **choice.how(soft, told)
+        )
+    if not alone:
+        keep_rest(tunes, path, track, output)
+    finish(tunes, out, output)
+
+
 def finish(tunes: list[Tune], out: Path, output: Output, *, again: bool = False) -> None:
     """Write tunes and receipts, and say so; `again` if they come from a receipt."""
     import json

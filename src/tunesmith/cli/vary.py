@@ -7,17 +7,15 @@ from typing import Annotated
 
 import typer
 
-from tunesmith.cli.common import Model, Track, app, progress
+from tunesmith.cli.common import Model, Track, app
 from tunesmith.cli.options import (
     OUTPUT,
     Choice,
     Output,
     Soft,
     Source,
-    finish,
     flat,
-    keep_rest,
-    one_melody,
+    rework,
 )
 
 
@@ -45,15 +43,9 @@ def vary(
     track: Track = "auto",
 ) -> None:  # fmt: skip
     """Variations of a melody: what is kept stays exactly, and something always changes."""
-    from tunesmith.api import composing, varying, writing
+    from tunesmith.api import varying
 
-    writing.parse_formats(output.formats)
-    varying.parse_keep(keep or ())
-    melody = one_melody(path, track)
-    with progress("composing") as told:
-        tunes = varying.vary(
-            composing.load_model(model), melody, keep or (), amount=amount, tempo=output.tempo,
-            **choice.how(soft, told),
-        )  # fmt: skip
-    keep_rest(tunes, path, track, output)
-    finish(tunes, out, output)
+    varying.parse_keep(keep or ())  # before the model is loaded
+    rework(
+        varying.vary, path, track, model, soft, choice, output, out, keep or (), amount=amount
+    )  # fmt: skip

@@ -258,12 +258,20 @@ def align(melody: Melody, other: Melody) -> list[Block]:
     Metzener, Pattern matching: the gestalt approach, Dr. Dobb's Journal 1988, as in `difflib`);
     blocks of fewer than 4 notes are left out.
     """
-    match = SequenceMatcher(None, melody.intervals, other.intervals, autojunk=False)
     return [
         Block(m.a, m.b, m.size + 1, other.pitches[m.b] - melody.pitches[m.a])
-        for m in match.get_matching_blocks()
+        for m in _matcher(melody, other).get_matching_blocks()
         if m.size >= _BLOCK
     ]
+
+
+def shared_run(melody: Melody, other: Melody) -> int:
+    """Notes of the longest run that two melodies share, in any transposition; at least 1."""
+    return _matcher(melody, other).find_longest_match().size + 1
+
+
+def _matcher(melody: Melody, other: Melody) -> SequenceMatcher[int]:
+    return SequenceMatcher(None, melody.intervals, other.intervals, autojunk=False)
 
 
 def receipt_entry(found: Originality, human: dict[str, Any]) -> dict[str, Any]:

@@ -64,9 +64,9 @@ class Conflict:
                 f"it could not be settled whether a melody can keep {named}",
                 remedy="ask for less, or for fewer bars",
             )
-        if len(self.names) == 1:
-            return UsageError(f"no melody keeps {named}", remedy=self.change)
-        return UsageError(f"no melody keeps {named} together", remedy=self.change)
+        together = " together" if len(self.names) > 1 else ""
+        doubt = "" if self.minimal else "; whether all of these are needed could not be settled"
+        return UsageError(f"no melody keeps {named}{together}{doubt}", remedy=self.change)
 
 
 class _Judge:
