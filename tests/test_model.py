@@ -132,6 +132,33 @@ def torch_network():
     return network
 
 
+@pytest.mark.parametrize(("kind", "near"), [("float32", 1e-4), ("bfloat16", 0.03)])
+def test_attention_for_training_is_that_of_the_formula(kind, near):
+    torch = pytest.importorskip("torch")
+    from tunesmith.model.attention import attend
+    from tunesmith.model.network import Attention, rotary_tables
+
+    torch.manual_seed(1)
+    config = ModelConfig.from_size("nano", 50)
+    length = 300  # two blocks of queries and a part of one
+    tables = rotary_tables(config, length)
+    of = Attention(config)
+    of.o_proj = torch.nn.Identity()
+    for norm in (of.q_norm, of.k_norm):
+        torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
+    x = torch.randn(2, length, config.hidden_size)
+    weights = [of.q_proj.weight, of.k_proj.weight, of.v_proj.weight, of.q_norm.weight]
+    weights.append(of.k_norm.weight)
+    given = torch.randn(2, length, 128)
+    plain = of(x, *tables)
+    parts = [p(x).to(getattr(torch, kind)) for p in (of.q_proj, of.k_proj, of.v_proj)]
+    ours = attend(*parts, of.q_norm.weight, of.k_norm.weight, *tables, config.rms_norm_eps)
+    torch.testing.assert_close(ours.float(), plain, atol=near, rtol=near)
+    wanted = torch.autograd.grad(plain, weights, given)
+    for one, other in zip(torch.autograd.grad(ours.float(), weights, given), wanted, strict=True):
+        assert (one - other).norm() < near * other.norm()
+
+
 def test_transformers_opens_a_checkpoint(tmp_path):
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")

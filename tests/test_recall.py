@@ -124,6 +124,18 @@ def test_reading_in_parts_and_of_some_rows_is_reading(vocabulary):
 
 
 @pytest.mark.parametrize("vocabulary", [NOTES, LettersVocabulary()], ids=lambda v: v.kind)
+def test_tunes_of_all_lengths_in_one_go(vocabulary):
+    rng = np.random.default_rng(3)
+    ids = rng.integers(0, vocabulary.size, (5, 120))
+    lengths = np.array([40, 120, 1, 64, 97])
+    whole = vocabulary.recall(5).read(ids)
+    told = vocabulary.recall(5).read_all(ids, lengths)
+    for row, length in enumerate(lengths):
+        for part, wanted in zip(told, whole, strict=True):
+            np.testing.assert_array_equal(part[row, :length], wanted[row, :length])
+
+
+@pytest.mark.parametrize("vocabulary", [NOTES, LettersVocabulary()], ids=lambda v: v.kind)
 def test_nothing_is_known_of_what_comes(vocabulary):
     rng = np.random.default_rng(2)
     ids = rng.integers(0, vocabulary.size, (2, 80))

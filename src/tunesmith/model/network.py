@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tunesmith.model.attention import LONGEST, attend
 from tunesmith.model.config import ModelConfig
 
 Recalled = tuple[Tensor, Tensor, Tensor]
@@ -49,6 +50,12 @@ class Attention(nn.Module):
         """(B, T, D) to (B, T, D)."""
         b, t, _ = x.shape
         e = self.config.head_dim
+        if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and t <= LONGEST:
+            y = attend(
+                self.q_proj(x), self.k_proj(x), self.v_proj(x),
+                self.q_norm.weight, self.k_norm.weight, cos, sin, self.config.rms_norm_eps,
+            )  # fmt: skip
+            return self.o_proj(y)  # type: ignore[no-any-return]
         q = self.q_norm(self.q_proj(x).float().view(b, t, -1, e)).transpose(1, 2)  # (B, H, T, E)
         k = self.k_norm(self.k_proj(x).float().view(b, t, -1, e)).transpose(1, 2)  # (B, K, T, E)
         v = self.v_proj(x).float().view(b, t, -1, e).transpose(1, 2)

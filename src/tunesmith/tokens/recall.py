@@ -22,6 +22,7 @@ LEVELS = 32
 """Classes of trust in a candidate; 0 is none at all."""
 HITS = np.array([bin(n).count("1") for n in range(256)])
 """(256,) the guesses that came true among the last eight, as bits."""
+_SIEVED = 32  # ids after which the tunes that have ended are left out
 
 
 class Recalled(NamedTuple):
@@ -63,6 +64,27 @@ class Recall(ABC):
         columns = np.ascontiguousarray(ids.T, np.int64)
         steps = [self.push(column) for column in columns]
         return Recalled(*(np.stack(part, axis=1) for part in zip(*steps, strict=True)))
+
+    def read_all(self, ids: NDArray[np.integer], lengths: Integers) -> Recalled:
+        """What whole tunes recall, (B, T, …); the memory, new before, is used up.
+
+        Args:
+            ids: (B, T) padded on the right.
+            lengths: (B,) of each tune; what is told behind its end means nothing.
+        """
+        order = np.argsort(-lengths, kind="stable")
+        memory: Recall = self
+        told: list[Recalled] = []
+        for t, column in enumerate(np.ascontiguousarray(ids[order].T, np.int64)):
+            if t % _SIEVED == 0:
+                rows = int((lengths > t).sum())
+                memory = memory.select(range(rows))
+            told.append(memory.push(column[:rows]))
+        whole = [np.zeros((*ids.shape, part.shape[1]), np.int64) for part in told[0]]
+        for t, now in enumerate(told):
+            for part, this in zip(whole, now, strict=True):
+                part[order[: len(this)], t] = this
+        return Recalled(*whole)
 
 
 class Match:

@@ -19,7 +19,8 @@ from tunesmith.tokens import Vocabulary
 
 Ids = NDArray[np.uint16]
 Recalled = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
-_AHEAD = 4  # batches of training made in one go, since reading what they recall is a loop
+AHEAD = 32
+"""Batches of training made in one go, since reading what they recall is a loop."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def training_batches(
         return [vocabulary.augment(data[i], rng) for i, rng in zip(rows, chances, strict=True)]
 
     due = islice(planned, start, None)
-    while some := list(islice(due, _AHEAD)):
+    while some := list(islice(due, AHEAD)):
         rows = [part for _, parts in some for part in parts]
         made = [tunes(epoch, part) for epoch, parts in some for part in parts]
         ready = iter(padded(made, rows, vocabulary, context))
@@ -157,7 +158,8 @@ def padded(
         inputs[row, :n] = ids[:-1]
         charged = vocabulary.charged(ids)[1:]
         targets[row, :n][charged] = ids[1:][charged]
-    seen = vocabulary.recall(len(tunes)).read(inputs)
+    lengths = np.array([len(t) - 1 for t in tunes])
+    seen = vocabulary.recall(len(tunes)).read_all(inputs, lengths)
     made, first = [], 0
     for batch, of in zip(batches, numbers, strict=True):
         last = first + len(batch)
@@ -195,8 +197,8 @@ class Validation:
         order = np.argsort(data.lengths, kind="stable")
         batches: list[Batch] = []
         groups = grouped(order, np.minimum(data.lengths, context), tokens)
-        for first in range(0, len(groups), 2 * _AHEAD):
-            rows = groups[first : first + 2 * _AHEAD]
+        for first in range(0, len(groups), AHEAD):
+            rows = groups[first : first + AHEAD]
             tunes = [[vocabulary.unconditional(data[i]) for i in part] for part in rows]
             batches += padded(tunes, rows, vocabulary, context)
         notes = sum(vocabulary.note_count(data[i][: context + 1]) for i in range(len(data)))

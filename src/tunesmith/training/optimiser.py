@@ -37,6 +37,7 @@ class Optimiser:
         network: its weights are changed in place.
         matrix_rate, other_rate: full learning rates.
         decay: weight decay of the matrices, times the learning rate at each step.
+        dtype: in which matrices are made orthogonal; bfloat16 is as good for training.
         each: like `map`; may call the function beside itself for matrices of other shapes.
     """
 
@@ -47,11 +48,12 @@ class Optimiser:
         matrix_rate: float,
         other_rate: float,
         decay: float,
+        dtype: torch.dtype = torch.float32,
         each: Callable[
             [Callable[[tuple[int, ...]], None], Iterable[tuple[int, ...]]], Iterable[None]
         ] = map,
     ) -> None:
-        self._each = each
+        self._each, self._dtype = each, dtype
         self.matrix_rate, self.other_rate, self.decay = matrix_rate, other_rate, decay
         named = dict(network.named_parameters())
         self._others = {n: p for n, p in named.items() if p.ndim < 2 or "embed" in n}
@@ -64,6 +66,15 @@ class Optimiser:
             kinds = ("first", "second") if name in self._others else ("momentum",)
             self.state |= {f"{kind}.{name}": torch.zeros_like(weight) for kind in kinds}
         self._all = list(named.values())
+        self._adamw = torch.optim.AdamW(
+            self._others.values(), betas=BETAS, eps=EPSILON, weight_decay=0, fused=True
+        )
+        for name, weight in self._others.items():
+            self._adamw.state[weight] = {
+                "step": torch.zeros((), device=weight.device),
+                "exp_avg": self.state[f"first.{name}"],
+                "exp_avg_sq": self.state[f"second.{name}"],
+            }
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Take over a saved state."""
@@ -89,8 +100,7 @@ class Optimiser:
             self._muon(shape, self._groups[shape], share * self.matrix_rate)
 
         done = self._each(move, sorted(self._groups, key=math.prod, reverse=True))
-        for name, weight in self._others.items():
-            self._adam(name, weight, share * self.other_rate, number + 1)
+        self._adam(share * self.other_rate, number)
         for _ in done:
             pass
         for weight in self._all:
@@ -104,19 +114,17 @@ class Optimiser:
             momentum = self.state[f"momentum.{name}"]
             momentum.lerp_(weight.grad, 1 - MOMENTUM)
             updates.append(weight.grad.lerp(momentum, MOMENTUM))  # Nesterov
-        moves = orthogonal(torch.stack(updates))
+        moves = orthogonal(torch.stack(updates).to(self._dtype))
         size = 0.2 * math.sqrt(max(shape))
         for weight, move in zip(weights.values(), moves, strict=True):
             weight.mul_(1 - rate * self.decay).add_(move, alpha=-rate * size)
 
-    def _adam(self, name: str, weight: Tensor, rate: float, t: int) -> None:
-        gradient = weight.grad
-        assert gradient is not None
-        first, second = self.state[f"first.{name}"], self.state[f"second.{name}"]
-        first.lerp_(gradient, 1 - BETAS[0])
-        second.lerp_(gradient.square(), 1 - BETAS[1])
-        spread = (second / (1 - BETAS[1] ** t)).sqrt_().add_(EPSILON)
-        weight.addcdiv_(first, spread, value=-rate / (1 - BETAS[0] ** t))
+    def _adam(self, rate: float, number: int) -> None:
+        for group in self._adamw.param_groups:
+            group["lr"] = rate
+        for state in self._adamw.state.values():
+            state["step"].fill_(number)
+        self._adamw.step()
 
 
 def orthogonal(matrices: Tensor) -> Tensor:

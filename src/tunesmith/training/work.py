@@ -21,7 +21,7 @@ from tunesmith.model.checkpoint import Checkpoint
 from tunesmith.model.config import ModelConfig
 from tunesmith.model.network import TrainingNetwork
 from tunesmith.tokens import Vocabulary
-from tunesmith.training.data import Batch, TokenData, Validation, training_batches
+from tunesmith.training.data import AHEAD, Batch, TokenData, Validation, training_batches
 from tunesmith.training.optimiser import Optimiser
 from tunesmith.training.run import Plan, load_weights
 
@@ -119,6 +119,7 @@ class Work:
             matrix_rate=self.recipe.matrix_rate,
             other_rate=self.recipe.other_rate,
             decay=self.recipe.weight_decay,
+            dtype=torch.bfloat16 if self.precision == "bf16" else torch.float32,
             each=self._workers.map,
         )
 
@@ -199,16 +200,19 @@ def _timed(work: Work) -> tuple[float, float]:
     """Seconds for a step of training and for an evaluation, after a step to warm up."""
     network, optimiser = work.beginning()
     least, most, enough = _TIMED
-    start, number = 0.0, 0
+    start, number = time.monotonic(), 0
+    made_s = 0.0
     for number, batch in enumerate(work.batches(start=0)):
         now = time.monotonic()
+        if number == 0:
+            made_s = (now - start) / AHEAD
         if number == 1:
             start = now
         if number > most or (number > least and now - start > enough):
             break
         work.gradients(network, batch, number)
         optimiser.step(0, 1)
-    step_s = (time.monotonic() - start) / (number - 1)
+    step_s = made_s + (time.monotonic() - start) / (number - 1)
     start = time.monotonic()
     work.evaluate(network)
     return step_s, time.monotonic() - start

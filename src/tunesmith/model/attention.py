@@ -1,0 +1,175 @@
+"""Attention for training on a processor, with products in bfloat16, in torch.
+
+torch's own attention does its products on a processor in single precision, or slower in
+half; this one goes through the queries in blocks and keeps the weights of attention for the
+way back. Norms and rotation of queries and keys are done on the way, so that few large
+arrays are made.
+
+Shapes: B sequences, T positions, H query heads, K key and value heads, G = H / K, N = B K,
+E width of a head.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+LONGEST = 1024
+"""Positions from which on the weights of attention would take too much memory."""
+_BLOCK = 128  # queries that are taken at once
+
+
+def attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    q_weight: Tensor,
+    k_weight: Tensor,
+    cos: Tensor,
+    sin: Tensor,
+    epsilon: float,
+) -> Tensor:
+    """Causal grouped-query attention with normalised and rotated queries and keys.
+
+    The formula is that of `network.Attention`.
+
+    Args:
+        q: (B, T, H E) in the precision of the products.
+        k: (B, T, K E).
+        v: (B, T, K E).
+        q_weight: (E,) of the norm of the queries.
+        k_weight: (E,) of the norm of the keys.
+        cos: (T, E).
+        sin: (T, E).
+        epsilon: of the norms.
+
+    Returns:
+        (B, T, H E).
+    """
+    y: Tensor = _Attend.apply(q, k, v, q_weight, k_weight, cos, sin, epsilon)  # type: ignore[no-untyped-call]
+    return y
+
+
+class _Attend(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        q_weight: Tensor,
+        k_weight: Tensor,
+        cos: Tensor,
+        sin: Tensor,
+        epsilon: float,
+    ) -> Tensor:
+        b, t, _ = q.shape
+        e = len(q_weight)
+        with torch.autocast(q.device.type, enabled=False):
+            q_hat, q_scale = _normed(q.view(b, t, -1, e), epsilon)
+            k_hat, k_scale = _normed(k.view(b, t, -1, e), epsilon)
+            h, n = q_hat.shape[2], b * k_hat.shape[2]
+            queries = _turned(q_hat * (q_weight * e**-0.5), cos, sin, q.dtype).view(n, -1, t, e)
+            keys = _turned(k_hat * k_weight, cos, sin, q.dtype).view(n, t, e)
+            across = keys.mT.contiguous()  # (N, E, T)
+            values = v.view(b, t, -1, e).transpose(1, 2).reshape(n, t, e)
+            later = queries.new_full((_BLOCK, _BLOCK), -math.inf).triu_(1)
+            y, shares = torch.empty_like(queries), []
+            for first in range(0, t, _BLOCK):
+                last = min(t, first + _BLOCK)
+                block = queries[:, :, first:last].reshape(n, -1, e)
+                scores = torch.bmm(block, across[:, :, :last])
+                width = last - first
+                scores.view(n, -1, width, last)[..., first:] += later[:width, :width]
+                shares.append(torch.softmax(scores, dim=-1))
+                found = torch.bmm(shares[-1], values[:, :last])
+                y[:, :, first:last] = found.view(n, -1, width, e)
+        ctx.save_for_backward(
+            q_hat, q_scale, k_hat, k_scale, queries, keys, values, y,
+            q_weight, k_weight, cos, sin, *shares,
+        )  # fmt: skip
+        return y.view(b, h, t, e).transpose(1, 2).reshape(b, t, -1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (q_hat, q_scale, k_hat, k_scale, queries, keys, values, y,
+         q_weight, k_weight, cos, sin, *shares) = ctx.saved_tensors  # fmt: skip
+        b, t, h, e = q_hat.shape
+        n = len(keys)
+        g = gradients[0].view(b, t, h, e).transpose(1, 2).reshape(queries.shape)
+        # Each row of shares times its gradients, summed: the same as outputs times theirs.
+        delta = (g.float() * y.float()).sum(dim=-1, keepdim=True).to(g.dtype)  # (N, G, T, 1)
+        to_queries = torch.empty_like(queries)
+        # These two are (N, E, T), so that no product needs the large arrays across.
+        to_keys = keys.new_zeros(n, e, t, dtype=torch.float32)
+        to_values = torch.zeros_like(to_keys)
+        across = values.mT.contiguous()
+        for first, share in zip(range(0, t, _BLOCK), shares, strict=True):
+            last = min(t, first + _BLOCK)
+            now = g[:, :, first:last].reshape(n, -1, e)
+            to_values[:, :, :last] += torch.bmm(now.mT, share)
+            scores = torch.bmm(now, across[:, :, :last])
+            scores.sub_(delta[:, :, first:last].reshape(n, -1, 1)).mul_(share)
+            found = torch.bmm(scores, keys[:, :last])
+            to_queries[:, :, first:last] = found.view(n, -1, last - first, e)
+            block = queries[:, :, first:last].reshape(n, -1, e)
+            to_keys[:, :, :last] += torch.bmm(block.mT, scores)
+        q, q_weight_gradient = _unturned(
+            to_queries.view(b, h, t, e), q_hat, q_scale, q_weight * e**-0.5, cos, sin
+        )
+        k, k_weight_gradient = _unturned(
+            to_keys.view(b, -1, e, t).mT, k_hat, k_scale, k_weight, cos, sin
+        )
+        v = to_values.view(b, -1, e, t).permute(0, 3, 1, 2).reshape(b, t, -1)
+        dtype = queries.dtype
+        return (
+            q.to(dtype), k.to(dtype), v.to(dtype),
+            q_weight_gradient * e**-0.5, k_weight_gradient, None, None, None,
+        )  # fmt: skip
+
+
+def _normed(x: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+    """(…, E) with a root mean square of 1, in single precision, and what it was scaled by."""
+    x = x.float()
+    scale = (torch.linalg.vector_norm(x, dim=-1, keepdim=True).square() / x.shape[-1]).add_(epsilon)
+    scale.rsqrt_()
+    return x * scale, scale
+
+
+def _turned(x: Tensor, cos: Tensor, sin: Tensor, dtype: torch.dtype) -> Tensor:
+    """(B, T, H, E) rotated, as (B, H, T, E)."""
+    b, t, h, e = x.shape
+    left, right = x.transpose(1, 2).chunk(2, dim=-1)
+    cos, sin = cos[:, : e // 2], sin[:, : e // 2]
+    out = torch.empty(b, h, t, e, dtype=dtype, device=x.device)
+    out[..., : e // 2] = (left * cos).addcmul_(right, sin, value=-1)
+    out[..., e // 2 :] = (right * cos).addcmul_(left, sin)
+    return out
+
+
+def _unturned(
+    g: Tensor, hat: Tensor, scale: Tensor, weight: Tensor, cos: Tensor, sin: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The way back through `_turned` and `_normed`.
+
+    Args:
+        g: (B, H, T, E) gradient behind the rotation.
+        hat: (B, T, H, E) as normalised.
+        scale: (B, T, H, 1) by which.
+        weight: (E,) that it was multiplied with.
+        cos: (T, E).
+        sin: (T, E).
+
+    Returns:
+        (B, T, H E) gradient before the norm; (E,) that of the weight.
+    """
+    b, t, _, e = hat.shape
+    g = _turned(g.float().transpose(1, 2), cos, -sin, torch.float32).transpose(1, 2)
+    by_weight = g * hat
+    to_weight = by_weight.reshape(-1, e).sum(dim=0)
+    along = (by_weight @ weight)[..., None] / e
+    g = (g * weight).addcmul_(hat, along, value=-1).mul_(scale)
+    return g.reshape(b, t, -1), to_weight
