@@ -307,10 +307,12 @@ def test_an_own_constraint_is_looked_ahead_for() -> None:
     for melody in drawn(asked):
         assert broken(melody, asked) == []
         assert all(b >= a - 2 for a, b in pairwise(melody.pitches))
-    conflict = explain(
-        Constraints(own=("gentle",), bars=1, start="C6", end="C5", rhythm="1/2 1/2", meter="4/4")
+    two = Constraints(
+        own=("gentle",), bars=1, start="C6", end="C5", rhythm="1/2 1/2", meter="4/4", pickup="no"
     )
-    assert conflict is not None and "gentle" in conflict.names
+    conflict = explain(two)
+    assert conflict is not None and conflict.settled and "gentle" in conflict.names
+    assert explain(replace(two, pickup=None)) is None  # down in steps, in the pickup
 
 
 def test_events_of_a_melody_are_cut_at_barlines() -> None:

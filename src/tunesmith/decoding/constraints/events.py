@@ -165,6 +165,18 @@ class Constraint:
         """
         return None
 
+    def split(self, state: Any) -> tuple[Any, ...]:
+        """States from which together the same ends can be reached, each simpler; a shortcut."""
+        return (state,)
+
+    def sees(self, event: Event) -> Hashable:
+        """What the step depends on of an event it hears, its pitch aside; a shortcut.
+
+        Two events of one kind for which this is the same lead from each state to the same, with
+        the same pitch.
+        """
+        return event._replace(pitch=-1)
+
     def only_pitch(self, state: Any, event: Event) -> int | None:
         """The only pitch that a note may have here, if that is known; a shortcut for the search."""
         return None

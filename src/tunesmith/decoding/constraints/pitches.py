@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from tunesmith.decoding.constraints.events import (
@@ -94,6 +94,9 @@ class SomeKey(_Tune):
         else:
             state &= self._with[event.pitch % 12]
         return state or None
+
+    def split(self, state: int) -> tuple[int, ...]:  # noqa: D102
+        return tuple(1 << i for i in range(len(self._keys)) if state >> i & 1)
 
 
 class Range(_Tune):
@@ -263,6 +266,9 @@ class Cadence(_Notes):
         ends = state[0] and pitch in self.last and self._placed(event)
         return (pitch in self.before, ends)
 
+    def sees(self, event: Event) -> Hashable:  # noqa: D102
+        return self._placed(event)
+
     def _placed(self, event: Event) -> bool:
         return event.strong
 
@@ -325,13 +331,16 @@ class Chords(_Notes):
         self.bars, self._again = tuple(tuple(b) for b in bars), again
 
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
-        if not event.strong:
-            return state
+        fits = not event.strong or all(event.pitch % 12 in chord for chord in self._chords(event))
+        return state if fits else None
+
+    def _chords(self, event: Event) -> Iterator[frozenset[int]]:
         for number in self._again(event.bar, event.bar + event.left):
             bar = self.bars[number % len(self.bars)]
-            if event.pitch % 12 not in bar[event.at * len(bar) // event.bar_length]:
-                return None
-        return state
+            yield bar[event.at * len(bar) // event.bar_length]
+
+    def sees(self, event: Event) -> Hashable:  # noqa: D102
+        return frozenset(self._chords(event)) if event.strong else None
 
 
 class BarContour(_Notes):
@@ -354,6 +363,9 @@ class BarContour(_Notes):
 
     def start(self) -> Hashable:  # noqa: D102
         return (False, 0, 0)
+
+    def sees(self, event: Event) -> Hashable:  # noqa: D102
+        return None
 
     def step(self, state: tuple[bool, int, int], event: Event) -> Hashable | None:  # noqa: D102
         due, last, moved = state

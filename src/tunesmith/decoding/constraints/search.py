@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from tunesmith.decoding.constraints.crowds import Crowds
 from tunesmith.decoding.constraints.events import (
     BAR,
     HEAD,
@@ -49,8 +50,12 @@ _MOST_REMEMBERED = 300_000
 """States that are remembered of each kind."""
 _USUAL = 10
 """So many metres and numbers of bars, the first, are tried before others."""
+_ALONE = 300
+"""Children that are looked at one melody at a time at least, before all of a rhythm at once."""
 _TIME_BUDGET = 3_000
 """What one question of times alone may cost; what is not settled by then prunes nothing."""
+_LEAST_TIME_BUDGET = 50
+"""The same, where several in a row were not settled."""
 
 
 def _order(room: int) -> tuple[int, ...]:
@@ -163,6 +168,8 @@ class Search:
         self._moves_known: dict[tuple[Place, States], tuple[Move, ...]] = {}
         self._notes_known: dict[Any, tuple[tuple[States, States], ...]] = {}
         self._rests_to_come: dict[Node, tuple[int, int, int]] = {}
+        self._time_budget = _TIME_BUDGET
+        self._crowds = Crowds(self)
 
     def _survey(self, members: Sequence[Constraint]) -> None:
         """What kind of search this is."""
@@ -280,14 +287,15 @@ class Search:
     def may_end(self, node: Node) -> bool:
         """Whether the melody may end here."""
         return (
-            self._complete(node.place)
+            self.complete(node.place)
             and accept_all(self.time, node.time)
             and accept_all(self.tune, node.tune)
             and accept_all(self.both, node.both)
         )
 
     @staticmethod
-    def _complete(place: Place) -> bool:
+    def complete(place: Place) -> bool:
+        """Whether a place is the end of the last bar, and something sounded."""
         short = METER_STEPS[place.meter] - place.at
         return place.left == 1 and place.held > 0 and short in (0, place.pickup) and place.bar >= 0
 
@@ -437,14 +445,54 @@ class Search:
         if len(self._live) > _MOST_REMEMBERED:
             self._live.clear()
             self._rests_to_come.clear()
-        self._allowance = allowance
-        way = reach(root, self._children, self._is_live, self._dead, allowance)
+        parts = [root._replace(tune=tune) for tune in self.graph.singles(root.tune)]
+        parts = [part for part in parts if part not in self._dead]
+        if any(self._is_live(part) for part in parts) or self._any_way(parts, allowance):
+            self._live.add(node)
+            return True
+        self._dead.add(node)
+        return False
+
+    def _any_way(self, parts: Sequence[Node], allowance: Allowance) -> bool:
+        """Whether there is a way to the end from any of some states; it is remembered."""
+        unsettled = False
+        for number, part in enumerate(parts):
+            before = max(1, allowance.left // (len(parts) - number))
+            share = self._allowance = Allowance(before)
+            try:
+                way = self._way(part, share)
+            except OutOfBudget:
+                unsettled = True
+                continue
+            finally:
+                allowance.left -= before - share.left
+            if way is not None:
+                self._learn(way)
+                return True
+            self._dead.add(part)
+        if unsettled:
+            raise OutOfBudget
+        return False
+
+    def _way(self, root: Node, allowance: Allowance) -> list[Any] | None:
+        """A way to the end: one melody at a time for a while, then all of a rhythm at once."""
+        before = max(_ALONE, allowance.left // 8)
+        alone = self._allowance = Allowance(before)
+        try:
+            return reach(root, self._children, self._is_live, self._dead, alone)
+        except OutOfBudget:
+            allowance.left -= before - alone.left
+        finally:
+            self._allowance = allowance
+        if allowance.left < 0:
+            raise OutOfBudget
+        way = self._crowds.settle(root, allowance)
         if way is None:
-            self._dead.add(node)
-            return False
-        self._learn(way)
-        self._live.add(node)
-        return True
+            self._dead.add(root)
+            return None
+        if way:
+            return [*way, None]
+        return reach(root, self._children, self._is_live, self._dead, allowance)
 
     def _loosened(self, node: Node) -> Node:
         if not self._loose:
@@ -694,6 +742,11 @@ class Search:
                 return False
         return self._time_possible(place, time)
 
+    def most_notes(self, place: Place, time: States) -> int:
+        """A number of notes that cannot be exceeded from here on, as far as times tell."""
+        bounds = (m.most_notes(s, place) for m, s in zip(self.time, time, strict=True))
+        return min(place.room, min(bounds, default=place.room))
+
     def _time_possible(self, place: Place, time: States) -> bool:
         if not all(m.possible(s, place) for m, s in zip(self.time, time, strict=True)):
             return False
@@ -714,17 +767,20 @@ class Search:
             return False
         if len(self._time_live) > _MOST_REMEMBERED:
             self._time_live.clear()
-        allowance = Allowance(_TIME_BUDGET)
+        before = self._time_budget
+        allowance = Allowance(before)
         try:
             way = reach(
                 state, self._time_children, self._time_live.__contains__, self._time_dead,
                 allowance,
             )  # fmt: skip
+            self._time_budget = min(_TIME_BUDGET, 2 * before)
         except OutOfBudget:
             self._time_live.add(state)  # no ground to prune
+            self._time_budget = max(_LEAST_TIME_BUDGET, before // 2)
             return True
         finally:
-            self._allowance.left -= _TIME_BUDGET - allowance.left
+            self._allowance.left -= before - allowance.left
         if way is None:
             return False
         self._time_live.update(way[:-1])
@@ -732,8 +788,18 @@ class Search:
 
     def _time_children(self, state: tuple[Place, States]) -> Iterator[Any]:
         place, time = state
-        if self._complete(place) and accept_all(self.time, time):
+        if self.complete(place) and accept_all(self.time, time):
             yield None
+        for move in self._times_next(place, time):
+            yield move.place, move.time
+
+    def time_moves(self, place: Place, time: States) -> Iterator[Move]:
+        """The events that may come next, barlines too, as far as times tell."""
+        for move in self._times_next(place, time):
+            if self._time_alive(move.place, move.time):
+                yield move
+
+    def _times_next(self, place: Place, time: States) -> Iterator[Move]:
         if place.bar < 0:
             if self.facts.pickup_complete(place):
                 for bars in self._bars:
@@ -742,18 +808,15 @@ class Search:
             if place.left > 1:
                 yield from self._time_barline(place, time, 0)
             return
-        for move in self._moves(place, time):
-            yield move.place, move.time
+        yield from self._moves(place, time)
 
-    def _time_barline(
-        self, place: Place, time: States, bars: int
-    ) -> Iterator[tuple[Place, States]]:
+    def _time_barline(self, place: Place, time: States, bars: int) -> Iterator[Move]:
         after, event = self._next_bar(place, bars)
         time_after = step_all(self.time, time, event)
         if time_after is not None and self._time_possible(after, time_after):
             if not self.facts.layout and place.bar < 0:
-                yield after._replace(pickup=0), time_after
-            yield after, time_after
+                yield Move(event, after._replace(pickup=0), time_after)
+            yield Move(event, after, time_after)
 
 
 __all__ = ["Allowance", "Facts", "Groups", "Node", "OutOfBudget", "Search"]

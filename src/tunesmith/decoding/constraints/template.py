@@ -46,7 +46,7 @@ class Template(Constraint):
         pickup: bool,
     ) -> None:
         self.name = name
-        self._given = (notes, bars, kept, pickup)
+        self.given = (notes, bars, kept, pickup)
         self._starts = bars[1:] if pickup else bars
         self._total = total = bars[-1]
         # Of each step what must be there, and at which steps a note must have ended.
@@ -86,23 +86,43 @@ class Template(Constraint):
             sounding = event.pitch if event.kind == NOTE else ANY
         return (sounding, end == self._total)
 
-    def _fits(self, sounding: int, event: Event, at: int, end: int) -> bool:
-        what, pitches, first = self._what, self._pitch, self._what[at]
-        if event.kind == REST:
+    def sees(self, event: Event) -> Hashable:  # noqa: D102
+        at = event.at + (self._starts[event.bar] if event.bar >= 0 else 0)
+        end = at + event.length
+        if end > self._total or not self._placed(event.kind, at, end):
+            return None
+        return (self._asked(event.kind, at, end), end == self._total)
+
+    def _asked(self, kind: str, at: int, end: int) -> frozenset[int]:
+        """The pitches that what sounds from `at` to `end` must have."""
+        if kind == REST:
+            return frozenset()
+        asked = {p for w, p in zip(self._what[at:end], self._pitch[at:end], strict=True)
+                 if w == _ENTER}  # fmt: skip
+        if kind == NOTE and self._what[at] == _ONSET:
+            asked.add(self._pitch[at])
+        return frozenset(asked - {ANY})
+
+    def _placed(self, kind: str, at: int, end: int) -> bool:
+        """Whether an event fits there, pitches aside."""
+        what = self._what
+        if kind == REST:
             return all(w in (_FREE, _SILENT) for w in what[at:end])
-        if event.kind == NOTE:
-            if first not in (_FREE, _ONSET):
-                return False
-            sounding = event.pitch
-            if first == _ONSET and pitches[at] not in (ANY, sounding):
+        if kind == NOTE:
+            if what[at] not in (_FREE, _ONSET):
                 return False
             at += 1
-        for step in range(at, end):
-            if step in self._ends or what[step] not in (_FREE, _HOLD, _ENTER):
-                return False
-            if what[step] == _ENTER and pitches[step] not in (ANY, sounding):
-                return False
-        return True
+        return not any(
+            step in self._ends or what[step] not in (_FREE, _HOLD, _ENTER)
+            for step in range(at, end)
+        )
+
+    def _fits(self, sounding: int, event: Event, at: int, end: int) -> bool:
+        if not self._placed(event.kind, at, end):
+            return False
+        if event.kind == NOTE:
+            sounding = event.pitch
+        return self._asked(event.kind, at, end) <= {sounding}
 
     def lengths(  # noqa: D102
         self,
@@ -126,7 +146,7 @@ class Template(Constraint):
         return state[1]
 
     def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
-        notes, bars, kept, pickup = self._given
+        notes, bars, kept, pickup = self.given
         blank = [(start, end, ANY) for start, end, _ in notes]
         return (TimeTemplate(self.name, blank, bars, kept, pickup),)
 

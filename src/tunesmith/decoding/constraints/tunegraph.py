@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 from tunesmith.decoding.constraints.events import COMPASS, NOTE, Constraint, Event
@@ -32,6 +33,35 @@ class TuneGraph:
         self._distance: dict[States, int] = {}
         self._given_up = False
         self._useful: dict[States, tuple[tuple[int, States], ...]] = {}
+        self._events = [(p, _note(p)) for p in self._pitches]
+        self._moving = [(i, m) for i, m in enumerate(members) if not m.alone]
+        split = Constraint.split
+        self._joint = any(type(m).split is not split for m in members)
+        self._parts: dict[States, tuple[States, ...]] = {}
+
+    def singles(self, states: States) -> tuple[States, ...]:
+        """The states split, from which together the same ends can be reached."""
+        if not self._joint:
+            return (states,)
+        found = self._parts.get(states)
+        if found is None:
+            parts = [m.split(s) for m, s in zip(self._members, states, strict=True)]
+            found = self._parts[states] = tuple(product(*parts))
+        return found
+
+    def _all_after(self, states: States) -> list[tuple[int, States]]:
+        """The pitches that may come, each with the states after it."""
+        found = []
+        for pitch, event in self._events:
+            after = list(states)
+            for place, member in self._moving:
+                state = member.step(states[place], event)
+                if state is None:
+                    break
+                after[place] = state
+            else:
+                found.append((pitch, tuple(after)))
+        return found
 
     def step(self, states: States, pitch: int) -> States | None:
         """The states after a note."""
@@ -43,6 +73,11 @@ class TuneGraph:
         Every one is there that is not proved to be hopeless.
         """
         found = self._useful.get(states)
+        singles = self.singles(states) if found is None else ()
+        if found is None and singles != (states,):
+            pitches = dict.fromkeys(p for single in singles for p, _ in self.next(single))
+            after_all = [(p, self.step(states, p)) for p in pitches]
+            found = self._useful[states] = tuple((p, s) for p, s in after_all if s is not None)
         if found is None:
             if states not in self._all:
                 self._explore(states)
@@ -57,9 +92,14 @@ class TuneGraph:
 
     def notes_needed(self, states: States) -> int | None:
         """Notes needed at least before an end; None if none can be reached."""
-        if states not in self._all:
-            self._explore(states)
-        return 0 if self._given_up else self._distance.get(states)
+        least = None
+        for single in self.singles(states):
+            if single not in self._all:
+                self._explore(single)
+            needed = 0 if self._given_up else self._distance.get(single)
+            if needed is not None and (least is None or needed < least):
+                least = needed
+        return least
 
     def _explore(self, start: States) -> None:
         """Work out everything that can follow, and how far each state is from an end."""
@@ -68,8 +108,7 @@ class TuneGraph:
             states = waiting.pop()
             if states in self._all:
                 continue
-            after = [(p, s) for p in self._pitches if (s := self.step(states, p)) is not None]
-            self._all[states] = after
+            self._all[states] = after = self._all_after(states)
             self._steps += len(self._pitches)
             if self._given_up:
                 return
