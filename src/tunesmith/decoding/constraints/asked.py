@@ -12,6 +12,7 @@ from tunesmith.decoding.constraints import parsing
 from tunesmith.decoding.constraints.events import REGISTRY, Constraint
 from tunesmith.decoding.constraints.facts import Facts
 from tunesmith.decoding.constraints.form import EndsModel, Form, parse_form
+from tunesmith.decoding.constraints.formline import form_lines
 from tunesmith.decoding.constraints.lines import kept_lines
 from tunesmith.decoding.constraints.pitches import (
     BarContour,
@@ -211,6 +212,7 @@ class Constraints:
             ]
             automata += [EndsModel(a, form, 1) for a in automata if isinstance(a, End)]
             automata += [EndsModel(a, form, 2) for a in automata if isinstance(a, Cadence)]
+            automata += form_lines(automata, form, len({*(facts.layout or ())}) < 2)
         automata += kept_lines(automata)
         return facts, automata
 

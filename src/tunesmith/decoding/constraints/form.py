@@ -19,7 +19,7 @@ from tunesmith.decoding.constraints.events import (
 from tunesmith.errors import UsageError
 
 Notes = tuple[tuple[int, int, int], ...]
-_MODEL, _COPY, _VARIED = range(3)
+MODEL, COPY, VARIED = range(3)
 
 
 class Section(NamedTuple):
@@ -51,7 +51,7 @@ def parse_form(text: str) -> tuple[Section, ...]:
                 f"the form {text} varies {letter} before it has been",
                 remedy=f"write {letter} first",
             )
-        sections.append(Section(letter, (_VARIED if primes else _COPY) if known else _MODEL))
+        sections.append(Section(letter, (VARIED if primes else COPY) if known else MODEL))
     return tuple(sections)
 
 
@@ -95,7 +95,7 @@ class Form(Constraint):
     def _last_use(self, letter: str) -> int:
         uses = [i for i, s in enumerate(self.sections) if s.letter == letter]
         first = uses[0]
-        later_models = [i for i, s in enumerate(self.sections) if s.role == _MODEL and i > first]
+        later_models = [i for i, s in enumerate(self.sections) if s.role == MODEL and i > first]
         return max([*uses[1:], *self._compared(later_models), first])
 
     def _compared(self, models: list[int]) -> list[int]:
@@ -128,7 +128,7 @@ class Form(Constraint):
             return None
         at = state.at + event.length
         role = self.sections[section].role
-        if role == _MODEL:
+        if role == MODEL:
             return state._replace(at=at, notes=self._written(state, event))
         model = self._model(state, section)
         if event.kind == TIE:
@@ -143,9 +143,9 @@ class Form(Constraint):
             return None
         _, length, pitch = model[state.notes]
         same = state.same
-        if role == _COPY and self._pitch(event) != pitch:
+        if role == COPY and self._pitch(event) != pitch:
             return None
-        if role == _VARIED:
+        if role == VARIED:
             same += self._pitch(event) == pitch
             if not self._can_vary(same, state.notes + 1, len(model)):
                 return None
@@ -176,14 +176,14 @@ class Form(Constraint):
         if section < 0:
             return True
         role = self.sections[section].role
-        if role == _MODEL:
-            varied = Section(self.sections[section].letter, _VARIED) in self.sections
+        if role == MODEL:
+            varied = Section(self.sections[section].letter, VARIED) in self.sections
             few = varied and len(self._lists[state.notes][1]) < 2  # nothing to keep and to change
             return not few and self._differs(state)
         model = self._model(state, section)
         if state.owed or state.notes < len(model):
             return False
-        return role == _COPY or self._varies(state, len(model))
+        return role == COPY or self._varies(state, len(model))
 
     def _differs(self, state: FormState) -> bool:
         return state.notes not in state.models
@@ -195,7 +195,7 @@ class Form(Constraint):
         if not self._ended(state):
             return None
         models, section = state.models, state.section
-        if section >= 0 and self.sections[section].role == _MODEL:
+        if section >= 0 and self.sections[section].role == MODEL:
             models = (*models, state.notes)
         models = tuple(
             m if section < last else -1 for m, last in zip(models, self._needed, strict=False)
@@ -205,7 +205,7 @@ class Form(Constraint):
     def lengths(  # noqa: D102
         self, state: FormState, place: Place, kind: str, room: int, cuts: Collection[int]
     ) -> Collection[int] | None:
-        if state.section < 0 or self.sections[state.section].role == _MODEL:
+        if state.section < 0 or self.sections[state.section].role == MODEL:
             return None
         if state.owed:
             return (min(state.owed, room),) if kind == TIE else ()
@@ -219,11 +219,11 @@ class Form(Constraint):
 
     def copies(self, state: FormState) -> bool:
         """Whether the section that a state is in repeats another."""
-        return state.section >= 0 and self.sections[state.section].role != _MODEL
+        return state.section >= 0 and self.sections[state.section].role != MODEL
 
     def only_pitch(self, state: FormState, event: Event) -> int | None:  # noqa: D102
         section = state.section
-        if section < 0 or self.sections[section].role != _COPY:
+        if section < 0 or self.sections[section].role != COPY:
             return None
         model = self._model(state, section)
         return model[state.notes][2] if state.notes < len(model) else None
@@ -243,12 +243,12 @@ class Form(Constraint):
         if not size:
             return (bar,)
         letter, role = self.sections[min(bar // size, len(self.sections) - 1)]
-        if role != _MODEL:
+        if role != MODEL:
             return (bar,)
         inside = bar % size
         return (bar, *(
             i * size + inside for i, s in enumerate(self.sections)
-            if s == Section(letter, _COPY)
+            if s == Section(letter, COPY)
         ))  # fmt: skip
 
 
@@ -316,8 +316,8 @@ class EndsModel(Constraint):
         self._inner, self._notes, self.name = inner, notes, inner.name
         self._sections = form.sections
         last = form.sections[-1]
-        model = Section(last.letter, _MODEL)
-        self._at = form.sections.index(model) + 1 if last.role == _COPY else -1
+        model = Section(last.letter, MODEL)
+        self._at = form.sections.index(model) + 1 if last.role == COPY else -1
 
     def start(self) -> Hashable:  # noqa: D102
         return (self._inner.start(), 0)

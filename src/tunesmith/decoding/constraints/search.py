@@ -52,6 +52,8 @@ _USUAL = 10
 """So many metres and numbers of bars, the first, are tried before others."""
 _ALONE = 300
 """Children that are looked at one melody at a time at least, before all of a rhythm at once."""
+_LIKELY, _LONG = 3, 8_000
+"""So many of these, the first, get a search of this length where sections repeat."""
 _TIME_BUDGET = 3_000
 """What one question of times alone may cost; what is not settled by then prunes nothing."""
 _LEAST_TIME_BUDGET = 50
@@ -314,6 +316,11 @@ class Search:
         usual = [
             root for meter in meters[:_USUAL] for root in self._roots(meter, groups, usual=True)
         ]
+        if self._formed:  # few are tried long rather than many in vain
+            likely = usual[:_LIKELY]
+            if self._any_of(likely, max(8 * first, _LONG), allowance):
+                return True
+            usual = [*likely, *usual[_LIKELY:]]
         if self._any_of(usual, first, allowance):
             return True
         waiting = dict.fromkeys(meters)
@@ -476,7 +483,7 @@ class Search:
 
     def _way(self, root: Node, allowance: Allowance) -> list[Any] | None:
         """A way to the end: one melody at a time for a while, then all of a rhythm at once."""
-        before = max(_ALONE, allowance.left // 8)
+        before = max(_ALONE, allowance.left // (8 if self._crowds.exact else 2))
         alone = self._allowance = Allowance(before)
         try:
             return reach(root, self._children, self._is_live, self._dead, alone)

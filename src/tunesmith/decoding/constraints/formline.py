@@ -1,0 +1,177 @@
+"""Where a line of pitches that is told meets sections that repeat; see docs."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Hashable, Sequence
+from functools import lru_cache
+from typing import ClassVar, NamedTuple
+
+from tunesmith.decoding.constraints.events import BAR, NOTE, Constraint, Event, Place
+from tunesmith.decoding.constraints.form import COPY, MODEL, Form
+from tunesmith.decoding.constraints.pitches import ContourOf, Pitches
+from tunesmith.decoding.constraints.times import NoteValues
+
+
+class LineState(NamedTuple):
+    """Where in the line we are.
+
+    Attributes:
+        section: place of the section; -1 before the first.
+        begun: notes before it.
+        count: notes so far.
+        models: of each letter so far, in order: notes before its model, and in it.
+    """
+
+    section: int = -1
+    begun: int = 0
+    count: int = 0
+    models: tuple[tuple[int, int], ...] = ()
+
+
+class FormLine(Constraint):
+    """A section that is copied has so many notes that the line repeats itself with it.
+
+    It follows from the line and the form; it is there to be found early.
+
+    Args:
+        line: the pitches, or the signs between them.
+        form: the sections.
+        shortest: steps that a note lasts at least.
+        uniform: whether all bars are of one metre.
+    """
+
+    kind: ClassVar[str] = "time"
+    hears: ClassVar[frozenset[str]] = frozenset({NOTE, BAR})
+    seamless: ClassVar[bool] = True
+    measures: ClassVar[bool] = False
+
+    def __init__(self, line: Pitches | ContourOf, form: Form, shortest: int, uniform: bool) -> None:
+        self.name, self._sections, self._shortest = line.name, form.sections, shortest
+        self._uniform = uniform
+        self._letters = list(dict.fromkeys(s.letter for s in form.sections))
+        self._exact = isinstance(line, Pitches)
+        self._told = line.pitches if isinstance(line, Pitches) else line.signs
+        self.notes = len(self._told) + (not self._exact)
+        self._counts = lru_cache(maxsize=None)(self._possible_counts)
+        told = self._told
+        self._shared = [[0] * (len(told) + 1) for _ in range(len(told) + 1)]
+        for i in range(len(told) - 1, -1, -1):
+            for j in range(len(told) - 1, i, -1):
+                if told[i] == told[j]:
+                    self._shared[i][j] = self._shared[i + 1][j + 1] + 1
+
+    def _repeats(self, first: int, again: int, notes: int) -> bool:
+        """Whether so many notes of the line after `first` may be there again after `again`."""
+        if again + notes > self.notes:
+            return False
+        return self._shared[first][again] >= notes - (not self._exact) or not notes
+
+    def _joins(self, first: int, notes: int) -> bool:
+        """Whether a row of notes may be followed by itself: up again, after what went down."""
+        signs = {*self._told[first : first + notes]} - {0} if notes else set()
+        return self._exact or len(signs) != 1
+
+    def _possible_counts(self, section: int, begun: int) -> tuple[int, ...]:
+        """The numbers of notes that a model may have, by its place and the notes before it."""
+        found = []
+        for notes in range(self.notes - begun + 1):
+            at = begun + notes
+            if self._fits_later(section, section + 1, begun, notes, at):
+                found.append(notes)
+        return tuple(found)
+
+    def _fits_later(self, model: int, section: int, begun: int, notes: int, at: int) -> bool:
+        """Whether the copies of a model, from a section on, find their places in the line."""
+        letter = self._sections[model].letter
+        copies = [i for i in range(section, len(self._sections)) if self._is_copy(i, letter)]
+        for copy in copies:
+            near = copy == section  # no other section stands between
+            if near and copy == model + 1 and not self._joins(begun, notes):
+                return False
+            last = copy == len(self._sections) - 1
+            places = [at] if near else range(at, self.notes - notes + 1)
+            if last:
+                places = [p for p in places if p + notes == self.notes]
+            place = next((p for p in places if self._repeats(begun, p, notes)), None)
+            if place is None:
+                return False
+            at, section = (place + notes, copy + 1)
+            if not near:
+                section = len(self._sections)  # the earliest place need not be its place
+        return True
+
+    def _is_copy(self, section: int, letter: str) -> bool:
+        one = self._sections[section]
+        return one.role == COPY and one.letter == letter
+
+    def start(self) -> LineState:  # noqa: D102
+        return LineState()
+
+    def step(self, state: LineState, event: Event) -> Hashable | None:  # noqa: D102
+        if event.kind == NOTE:
+            return state._replace(count=state.count + 1) if state.count < self.notes else None
+        bars = event.bar + event.left
+        if bars % len(self._sections):
+            return None
+        if event.bar % (bars // len(self._sections)):
+            return state
+        models = self._ended(state)
+        if models is None:
+            return None
+        section = state.section + 1
+        letter, role = self._sections[section]
+        if role != MODEL:
+            first, notes = models[self._letters.index(letter)]
+            if state.count + notes > self.notes:
+                return None
+            if role == COPY and not self._repeats(first, state.count, notes):
+                return None
+        return LineState(section, state.count, state.count, models)
+
+    def _ended(self, state: LineState) -> tuple[tuple[int, int], ...] | None:
+        """The models after the section that a state is in; None if it may not end so."""
+        if state.section < 0:
+            return ()
+        letter, role = self._sections[state.section]
+        count = state.count - state.begun
+        if role == MODEL:
+            counts = self._counts(state.section, state.begun)
+            place = bisect_left(counts, count)
+            if place == len(counts) or counts[place] != count:
+                return None
+            return (*state.models, (state.begun, count))
+        return state.models if state.models[self._letters.index(letter)][1] == count else None
+
+    def accept(self, state: LineState) -> bool:  # noqa: D102
+        last = state.section == len(self._sections) - 1
+        return last and state.count == self.notes and self._ended(state) is not None
+
+    def possible(self, state: LineState, place: Place) -> bool:  # noqa: D102
+        if state.section < 0 or not place.left:
+            return True
+        size = (place.bar + place.left) // len(self._sections)
+        bars = size - place.bar % size - 1
+        room = place.room  # no note sounds on into the next section
+        if self._uniform:
+            room = min(room, place.bar_length * (bars + 1) - place.at)
+        most = state.count - state.begun + room // self._shortest
+        letter, role = self._sections[state.section]
+        if role == MODEL:
+            counts = self._counts(state.section, state.begun)
+            number = bisect_left(counts, state.count - state.begun)
+            return number < len(counts) and counts[number] <= most
+        return state.models[self._letters.index(letter)][1] <= most
+
+
+def form_lines(automata: Sequence[Constraint], form: Form, uniform: bool) -> list[Constraint]:
+    """What follows from lines of pitches and a form with copies; see `FormLine`."""
+    values = [a for a in automata if isinstance(a, NoteValues)]
+    shortest = max([min(a.steps) for a in values], default=1)
+    lines = [a for a in automata if isinstance(a, Pitches | ContourOf)]
+    if all(s.role == MODEL for s in form.sections):
+        return []
+    return [FormLine(line, form, shortest, uniform) for line in lines]
+
+
+__all__ = ["FormLine", "form_lines"]
