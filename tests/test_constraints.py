@@ -392,3 +392,46 @@ def test_a_refusal_says_where_it_is_not_proved_to_be_smallest():
     proved = Conflict(("start", "end"), "leave out --end")
     assert str(proved.error()) == "no melody keeps --start and --end together; leave out --end"
     assert "could not be settled" in str(replace(proved, minimal=False).error())
+
+
+# -- lines that are told --------------------------------------------------------------------
+
+
+def _line(pitches: list[int]) -> Melody:
+    """Quavers in 4/4."""
+    notes = tuple(Note(i * 240, 240, p) for i, p in enumerate(pitches))
+    return Melody(notes, (Meter(0, 4, 4),), duration=-(-len(pitches) // 8) * 1920)
+
+
+def test_conflicts_of_few_members_are_named_smallest() -> None:
+    still = explain(Constraints(range="D3:D3", contour="down", meter="2/16", bars=3))
+    assert still is not None and still.minimal and set(still.names) == {"range", "contour"}
+    line = _line([60 + i % 5 for i in range(31)])
+    few = Constraints(bars=4, meter="6/8", pickup="no", notes_per_bar="9:9", pitches_from=line)
+    conflict = explain(few)
+    assert conflict is not None and conflict.minimal and "notes_per_bar" in conflict.names
+    assert {"pitches_from", "bars"} <= set(conflict.names)
+
+
+@pytest.mark.parametrize("also", [{"contour": True}, {"pitches_from": True}])
+def test_kept_bars_find_their_place_in_a_told_line(also: dict[str, bool]) -> None:
+    pitches = [60, 62, 64, 62, 65, 67, 64, 60] * 16
+    given = _line(pitches)
+    told = dict.fromkeys(also, given)
+    asked = Constraints(kept=KeptBars(given, frozenset({3, 9})), notes_per_bar="4:12",
+                        key="C", **told)  # type: ignore[arg-type]  # fmt: skip
+    assert explain(asked) is None
+    other = _line([60 + i % 2 for i in range(len(pitches))])
+    wrong = explain(replace(asked, **dict.fromkeys(also, other)))
+    assert wrong is not None and wrong.settled and "kept" in wrong.names
+
+
+def test_a_line_repeats_itself_with_the_form() -> None:
+    again = _line([60, 62, 64, 65, 60, 62, 64, 65, 67, 69, 67, 69])
+    asked = Constraints(form="AABB", pitches_from=again, pickup="no", bars=4, meter="4/4")
+    assert explain(asked) is None
+    conflict = explain(replace(asked, pitches_from=_line(list(range(60, 72)))))
+    assert conflict is not None and conflict.minimal
+    assert {"form", "pitches_from"} <= set(conflict.names)
+    silent = replace(asked, form="AAB", bars=3, pitches_from=_line(list(range(60, 72))))
+    assert explain(silent) is None  # A has no notes

@@ -12,6 +12,9 @@ from tunesmith.decoding.constraints.form import COPY, MODEL, Form
 from tunesmith.decoding.constraints.pitches import ContourOf, Pitches
 from tunesmith.decoding.constraints.times import NoteValues
 
+_MOST_LOOKED_AT = 20_000
+"""Ways to divide the line among the sections that are looked at beforehand."""
+
 
 class LineState(NamedTuple):
     """Where in the line we are.
@@ -19,13 +22,13 @@ class LineState(NamedTuple):
     Attributes:
         section: place of the section; -1 before the first.
         begun: notes before it.
-        count: notes so far.
+        came: notes so far.
         models: of each letter so far, in order: notes before its model, and in it.
     """
 
     section: int = -1
     begun: int = 0
-    count: int = 0
+    came: int = 0
     models: tuple[tuple[int, int], ...] = ()
 
 
@@ -61,11 +64,35 @@ class FormLine(Constraint):
                 if told[i] == told[j]:
                     self._shared[i][j] = self._shared[i + 1][j + 1] + 1
 
+        self._led: dict[tuple[int, int, tuple[tuple[int, int], ...]], bool] = {}
+        self._offsets = [n for n in range(self.notes + 1) if self._leads(0, n, ())]
+
+    def _leads(self, section: int, count: int, models: tuple[tuple[int, int], ...]) -> bool:
+        """False only if the line cannot be divided among the sections from one on."""
+        if section == len(self._sections):
+            return count == self.notes
+        key = (section, count, models)
+        if key in self._led or len(self._led) > _MOST_LOOKED_AT:
+            return self._led.get(key, True)
+        letter, role = self._sections[section]
+        if role == MODEL:
+            found = any(
+                self._leads(section + 1, count + n, (*models, (count, n)))
+                for n in self._counts(section, count)
+                if n or all(notes for _, notes in models)  # one letter alone may be silent
+            )
+        else:
+            first, n = models[self._letters.index(letter)]
+            fits = role != COPY or self._repeats(first, count, n)
+            found = fits and self._leads(section + 1, count + n, models)
+        self._led[key] = found
+        return found
+
     def _repeats(self, first: int, again: int, notes: int) -> bool:
         """Whether so many notes of the line after `first` may be there again after `again`."""
-        if again + notes > self.notes:
-            return False
-        return self._shared[first][again] >= notes - (not self._exact) or not notes
+        if not notes or again + notes > self.notes:
+            return not notes
+        return self._shared[first][again] >= notes - (not self._exact)
 
     def _joins(self, first: int, notes: int) -> bool:
         """Whether a row of notes may be followed by itself: up again, after what went down."""
@@ -110,7 +137,7 @@ class FormLine(Constraint):
 
     def step(self, state: LineState, event: Event) -> Hashable | None:  # noqa: D102
         if event.kind == NOTE:
-            return state._replace(count=state.count + 1) if state.count < self.notes else None
+            return state._replace(came=state.came + 1) if state.came < self.notes else None
         bars = event.bar + event.left
         if bars % len(self._sections):
             return None
@@ -120,21 +147,23 @@ class FormLine(Constraint):
         if models is None:
             return None
         section = state.section + 1
+        if not self._leads(section, state.came, models):
+            return None
         letter, role = self._sections[section]
         if role != MODEL:
             first, notes = models[self._letters.index(letter)]
-            if state.count + notes > self.notes:
+            if state.came + notes > self.notes:
                 return None
-            if role == COPY and not self._repeats(first, state.count, notes):
+            if role == COPY and not self._repeats(first, state.came, notes):
                 return None
-        return LineState(section, state.count, state.count, models)
+        return LineState(section, state.came, state.came, models)
 
     def _ended(self, state: LineState) -> tuple[tuple[int, int], ...] | None:
         """The models after the section that a state is in; None if it may not end so."""
         if state.section < 0:
             return ()
         letter, role = self._sections[state.section]
-        count = state.count - state.begun
+        count = state.came - state.begun
         if role == MODEL:
             counts = self._counts(state.section, state.begun)
             place = bisect_left(counts, count)
@@ -145,21 +174,21 @@ class FormLine(Constraint):
 
     def accept(self, state: LineState) -> bool:  # noqa: D102
         last = state.section == len(self._sections) - 1
-        return last and state.count == self.notes and self._ended(state) is not None
+        return last and state.came == self.notes and self._ended(state) is not None
 
     def possible(self, state: LineState, place: Place) -> bool:  # noqa: D102
-        if state.section < 0 or not place.left:
-            return True
+        if state.section < 0:
+            return bool(self._offsets) and state.came <= self._offsets[-1]
         size = (place.bar + place.left) // len(self._sections)
         bars = size - place.bar % size - 1
         room = place.room  # no note sounds on into the next section
         if self._uniform:
             room = min(room, place.bar_length * (bars + 1) - place.at)
-        most = state.count - state.begun + room // self._shortest
+        most = state.came - state.begun + room // self._shortest
         letter, role = self._sections[state.section]
         if role == MODEL:
             counts = self._counts(state.section, state.begun)
-            number = bisect_left(counts, state.count - state.begun)
+            number = bisect_left(counts, state.came - state.begun)
             return number < len(counts) and counts[number] <= most
         return state.models[self._letters.index(letter)][1] <= most
 

@@ -396,3 +396,24 @@ class BarContour(_Notes):
 
     def possible_bars(self, bars: int) -> bool:  # noqa: D102
         return bars > self._goal
+
+    def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
+        return (_Moves(),)
+
+
+class _Moves(_Tune):
+    """There are two different pitches; the state is the first (0 for none), and that."""
+
+    name = "contour"
+
+    def start(self) -> Hashable:
+        return (0, False)
+
+    def step(self, state: tuple[int, bool], event: Event) -> Hashable | None:
+        first, moved = state
+        if moved:
+            return state
+        return (0, True) if first and event.pitch != first else (event.pitch, False)
+
+    def accept(self, state: tuple[int, bool]) -> bool:
+        return state[1]

@@ -374,8 +374,22 @@ class Search:
                     yield node
         if pickup is not False and self._bars:
             node = self.begin_pickup(meter, groups)
-            if self.room(node.place) > 0 and self._hopeful(node):
+            room = self.room(node.place) > 0 and self._bars_suffice(node)
+            if room and self._hopeful(node):
                 yield node
+
+    def _bars_suffice(self, node: Node) -> bool:
+        """False only if, after a pickup, too many notes must come for any number of bars."""
+        counting = [(self.time[i], node.time[i]) for i in self._counting]
+        most = min((m.most_notes(s, node.place) for m, s in counting), default=node.place.room)
+        for bars in self._bars:
+            after, event = self._next_bar(node.place, bars)
+            time = step_all(self.time, node.time, event)
+            if time is None or not counting:
+                return True
+            if max(self.time[i].least_notes(time[i], after) for i in self._counting) <= most:
+                return True
+        return False
 
     def _endless(self, meter: int, time: States, allowance: Allowance) -> bool:
         """False only if no melody in a metre keeps what is said of times, of any number of bars."""
