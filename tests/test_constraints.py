@@ -435,3 +435,19 @@ def test_a_line_repeats_itself_with_the_form() -> None:
     assert {"form", "pitches_from"} <= set(conflict.names)
     silent = replace(asked, form="AAB", bars=3, pitches_from=_line(list(range(60, 72))))
     assert explain(silent) is None  # A has no notes
+
+
+@pytest.mark.parametrize(
+    ("form", "shape", "fits"),
+    [("AA", "up", False), ("ABAB", "down", False), ("AA", "arch", False), ("AAB", "up", True),
+     ("AA'", "up", True), ("ABA", "arch", True), ("AA'A", "up", False)],
+)  # fmt: skip
+def test_a_contour_that_a_form_cannot_have_is_refused_as_both(
+    form: str, shape: str, fits: bool
+) -> None:
+    conflict = explain(Constraints(form=form, contour=shape))
+    if fits:
+        assert conflict is None
+    else:
+        assert conflict is not None and conflict.minimal
+        assert set(conflict.names) == {"form", "contour"}

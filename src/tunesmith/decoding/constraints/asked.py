@@ -11,7 +11,7 @@ from typing import Any
 from tunesmith.decoding.constraints import parsing
 from tunesmith.decoding.constraints.events import REGISTRY, Constraint
 from tunesmith.decoding.constraints.facts import Facts
-from tunesmith.decoding.constraints.form import EndsModel, Form, parse_form
+from tunesmith.decoding.constraints.form import EndsModel, Form, Never, can_have_shape, parse_form
 from tunesmith.decoding.constraints.formline import form_lines
 from tunesmith.decoding.constraints.lines import kept_lines
 from tunesmith.decoding.constraints.pitches import (
@@ -212,6 +212,8 @@ class Constraints:
             ]
             automata += [EndsModel(a, form, 1) for a in automata if isinstance(a, End)]
             automata += [EndsModel(a, form, 2) for a in automata if isinstance(a, Cadence)]
+            shapes = [a for a in automata if isinstance(a, BarContour)]
+            automata += [Never(a.name) for a in shapes if not can_have_shape(form, a.shape)]
             automata += form_lines(automata, form, len({*(facts.layout or ())}) < 2)
         automata += kept_lines(automata)
         return facts, automata

@@ -334,3 +334,55 @@ class EndsModel(Constraint):
         if model_ends and notes == self._notes and not self._inner.accept(inner):
             return None
         return (inner, 0)
+
+
+class Never(Constraint):
+    """What no melody keeps; it stands for things asked for that are seen to conflict.
+
+    Args:
+        name: as refusals say it.
+    """
+
+    kind: ClassVar[str] = "time"
+    hears: ClassVar[frozenset[str]] = frozenset()
+    counts_bars = False
+    seamless: ClassVar[bool] = True
+    measures: ClassVar[bool] = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def possible_bars(self, bars: int) -> bool:  # noqa: D102
+        return False
+
+
+def can_have_shape(form: Form, shape: str) -> bool:
+    """Whether a contour of the first notes of bars may go with a form, as far as is told soon.
+
+    What comes between a section and its copy has all the same pitch if it may not turn, and a row
+    of copies has no peak. One letter may be silent, if it is not varied.
+
+    Args:
+        form: the sections.
+        shape: 'up', 'down' or 'arch'.
+    """
+    varied = {s.letter for s in form.sections if s.role == VARIED}
+    silent = {s.letter for s in form.sections} - varied
+    return any(_can_turn(form.sections, quiet, shape) for quiet in (None, *sorted(silent)))
+
+
+def _can_turn(sections: Sequence[Section], quiet: str | None, shape: str) -> bool:
+    heard = [s for s in sections if s.letter != quiet]
+    if shape == "arch":
+        only = {s.letter for s in heard}
+        return len(only) > 1 or any(s.role == VARIED for s in heard) or len(heard) == 1
+    level = 0  # so many sections from the first on have all the same pitch
+    for place, section in enumerate(heard):
+        if place > level:
+            return True
+        again = [i for i, s in enumerate(heard) if s.letter == section.letter and s.role != VARIED]
+        if section.role != VARIED and len(again) > 1:
+            level = max(level, again[-1])
+        elif place == level:
+            return True
+    return False
