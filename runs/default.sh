@@ -15,6 +15,7 @@ tunesmith prepare folk "$openewld" "$lieder" --licence 'openewld: MIT; lieder: C
 if [ -e box-run/run/run.json ]; then
     tunesmith train box-run/corpus --out box-run/run --resume
 else
-    tunesmith train box-run/corpus --out box-run/run --size small --minutes "$minutes"
+    tunesmith train box-run/corpus --out box-run/run --size small --dropout 0.1 \
+        --minutes "$minutes"
 fi
 python "$(dirname "$0")/pack.py" box-run/run box-run/corpus "$(dirname "$0")/../src/tunesmith/box"

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from tunesmith.melody import TICKS_PER_QUARTER, Key, Melody, Meter, Note
 from tunesmith.tokens import LettersVocabulary, NotesVocabulary
+from tunesmith.tokens.notes import fold_at
 from tunesmith.tokens.recall import LEVELS, LineRecall, Match
-from tunesmith.tokens.table import BAR0, END
+from tunesmith.tokens.table import BAR0, END, PITCH_LOWEST
 
 NOTES = NotesVocabulary()
 
@@ -106,9 +107,38 @@ def test_what_notes_recall_by_hand():
     assert seen.places[0, third, 2] - seen.places[0, third + 5, 2] == 1  # bars left
     assert seen.places[0, third + 5, 3] - seen.places[0, third, 3] == 1  # bars begun
     # The seven ids before this one, the latest first; at the start there were none, which is 0.
-    before = seen.places[0, third, 4:] - seen.places[0, 0, 4:]
+    before = seen.places[0, third, 7:] - seen.places[0, 0, 7:]
     told = [BAR0 + 1 if words[i].startswith("bar") else ids[i] for i in range(third - 7, third)]
     assert before.tolist() == told[::-1]
+
+
+@pytest.mark.parametrize("first", [0, 1, 3])
+def test_a_gap_is_filled_as_if_the_tune_went_on(first):
+    # A pickup and eight bars of 2/4, A B A C A B A C; two bars of it are the gap.
+    quarter = TICKS_PER_QUARTER
+    pitches = [59, *[60, 62, 64, 65, 60, 62, 67, 69] * 2]
+    notes = tuple(Note(i * quarter, quarter, p) for i, p in enumerate(pitches))
+    tune = Melody(notes, meters=(Meter(0, 2, 4),), pickup=quarter, key=Key("C", "major"))
+    whole = NOTES.encode(tune).ids.astype(np.int64)
+    known, middle, before = fold_at(whole, first, first + 2)
+    ids = np.concatenate([known, middle, [END]])
+    plain, folded = (NOTES.recall(1).read(i[None]) for i in (whole, ids))
+    told, wanted = folded.places[0, len(known) : -1], plain.places[0, before:][: len(middle)]
+    same = [0, 1, 2, 3, 4, *range(7, told.shape[1])]  # all but what only a gap has
+    np.testing.assert_array_equal(told[:, same], wanted[:, same])
+    # How many bars are left of the gap, and the first pitch behind it.
+    per_bar = len(middle) // 2
+    left = told[:, 5] - wanted[:, 5]
+    assert left.tolist() == [2] * per_bar + [1] * per_bar
+    behind = known[(known >= PITCH_LOWEST) & (np.arange(len(known)) > before)][0]
+    assert (told[:, 6] - wanted[:, 6] == behind - PITCH_LOWEST + 1).all()
+    # At its end `end` is told. What stands four bars later is told where nothing is before.
+    assert folded.candidates[0, -2, 0] == END or folded.candidates[0, -2, 1] == END
+    if first == 0:
+        assert NOTES.words(folded.candidates[0, len(known) + 1])[3] == "pitch:60"
+    # With a bar before the gap, the longest match is found from there at once.
+    if first == 3:
+        assert folded.trust[0, len(known) - 1, 0] % LEVELS > 4
 
 
 @pytest.mark.parametrize("vocabulary", [NOTES, LettersVocabulary()], ids=lambda v: v.kind)

@@ -91,6 +91,12 @@ def train(
         str | None,
         typer.Option(metavar="MODEL", help="Fine-tune a model; 'default' is Tunesmith's own."),
     ] = None,
+    dropout: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=0.9, help="Helps in long runs on a small corpus, say 0.1.  [default: 0]"
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     force: Force = False,
 ) -> None:
@@ -99,7 +105,8 @@ def train(
 
     last = run(
         corpus, out, tokens=tokens, size=size, minutes=minutes, steps=steps, seed=seed,
-        resume=resume, start_from=start_from, device=device, force=force, log=_print_step,
+        resume=resume, start_from=start_from, dropout=dropout, device=device, force=force,
+        log=_print_step,
     )  # fmt: skip
     if last.get("stopped"):
         again = f" --start-from {start_from}" if start_from else ""

@@ -75,7 +75,7 @@ from tunesmith.tokens.table import (
 # How training sees a tune; chosen for now by what worked, to be measured.
 ALL_UNKNOWN_SHARE = 0.4
 ATTRIBUTE_UNKNOWN_SHARE = 0.4
-INFILL_SHARE = 0.15
+INFILL_SHARE = 0.2
 TRANSPOSED_SHARE = 0.1
 
 

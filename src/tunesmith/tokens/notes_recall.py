@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from tunesmith.tokens.table import (
     BAR0,
     BAR_MORE,
     END,
+    FILL,
+    GAP,
     LENGTH0,
     LENGTHS,
     NAMES,
@@ -22,7 +25,7 @@ from tunesmith.tokens.table import (
 
 _INTERVAL0 = 2 * len(NAMES)  # an interval of 0 among the intervals, which come after the ids
 _SPAN = 256  # places in a bar that are told apart
-_RING = 16  # bars that are remembered; more than the longest lag
+_RING = 128  # bars that are remembered; more than can be counted and than the longest lag
 _LAGS = np.array([1, 2, 4, 8])
 _CHANNEL_ROWS = LEVELS * np.arange(2 + len(_LAGS))
 _PITCHES = len(NAMES) - PITCH_LOWEST
@@ -31,7 +34,10 @@ _BEGUN = 40  # bars begun that are told apart
 _BEFORE = 7  # ids before the latest that are told
 _LENGTH_OF = np.zeros(len(NAMES), np.int64)
 _LENGTH_OF[LENGTH0 : LENGTH0 + len(LENGTHS)] = LENGTHS
-_KINDS = np.cumsum([2 * _PLACES, 1 + _PITCHES, 1 + BAR_MORE - BAR0, _BEGUN])  # where rows begin
+# Where the rows of each kind of place begin.
+_KINDS = np.cumsum(
+    [2 * _PLACES, 1 + _PITCHES, 1 + BAR_MORE - BAR0, _BEGUN, _PLACES, _BEGUN, 1 + _PITCHES]
+)
 _IS_EVENT = np.zeros(len(NAMES), bool)
 _IS_EVENT[PITCH_LOWEST:] = _IS_EVENT[[REST, TIE]] = True
 _IS_COUNTED = np.zeros(len(NAMES), bool)
@@ -41,6 +47,38 @@ _IS_BAR[PICKUP] = True
 _PLAIN = np.where(_IS_COUNTED, BAR0 + 1, np.arange(len(NAMES)))  # bars without their numbers
 
 
+class _State(NamedTuple):
+    """Where each tune stands, (B,) each.
+
+    Attributes:
+        bars: the number of this bar; the first is 1. Behind `fill` they go on where the gap was.
+        steps: since the bar line.
+        waiting: the length that was told and has no pitch yet, or 0.
+        pitch: the latest, from 1; or 0.
+        latest: the number of bars that are left, with this one; or 0 before the first.
+        pickup: steps of the bar before the first.
+        before: `bars`, `pitch`, `latest` and the ids read before the gap; 0 where there is none.
+        behind: the bars left at the first bar behind the gap, and the first pitch there; or 0.
+        filling: whether the gap is being filled.
+        shift: to be taken from `bars` for the number of a bar of a gap at the tune's beginning.
+    """
+
+    bars: Integers
+    steps: Integers
+    waiting: Integers
+    pitch: Integers
+    latest: Integers
+    pickup: Integers
+    before_bars: Integers
+    before_pitch: Integers
+    before_latest: Integers
+    before_read: Integers
+    behind_latest: Integers
+    behind_pitch: Integers
+    filling: Integers
+    shift: Integers
+
+
 class NotesRecall(Recall):
     """For the `notes` vocabulary: the longest match, and the same place some bars ago.
 
@@ -48,7 +86,11 @@ class NotesRecall(Recall):
     place of the bar 1, 2, 4 and 8 bars before, trusted by its last eight guesses; and the longest
     match of lengths and intervals, its next pitch moved to here. The places are the steps
     since the bar line (with a length told or not), the latest pitch, the bars that are left,
-    the bars begun, and the ids before this one.
+    the number of the bar, the length of the pickup, and the ids before this one.
+
+    Where a gap is filled, all of them go on as if what was before the gap had just been read;
+    what is told besides is how many bars are left of the gap and the first pitch behind it,
+    and where nothing is so many bars before, what stands as many bars later.
 
     Args:
         batch: B.
@@ -62,36 +104,42 @@ class NotesRecall(Recall):
         self._intervals = Match(batch)
         self._before = Before(batch, len(NAMES), _BEFORE)
         self.places = int(_KINDS[-1]) + self._before.places
-        self._there = np.zeros((batch, _RING, 2 * _SPAN), np.int64)
+        self._there = np.zeros((batch, _RING, 2 * _SPAN), np.int16)
         self._guesses = np.zeros((batch, len(_LAGS)), np.int64)
         self._history = np.zeros((batch, len(_LAGS)), np.int64)
-        # Of each tune: bars begun, steps since, the waiting length, latest pitch, latest bar.
-        self._state = np.zeros((5, batch), np.int64)
+        self._state = np.zeros((len(_State._fields), batch), np.int64)
 
     def push(self, ids: Integers) -> Recalled:  # noqa: D102
-        bars, steps, waiting, pitch, latest = self._state
-        rows = self._rows
-        self._there[rows, bars % _RING, _key(steps, waiting)] = ids
+        now = _State(*self._state)
+        self._there[self._rows, now.bars % _RING, _key(now.steps, now.waiting)] = ids
         hits = self._guesses == ids[:, None]
         self._history = (2 * self._history + hits) % 256
-
+        gaps, fills = ids == GAP, ids == FILL
+        if gaps.any():
+            self._before.keep(gaps)
+        self._state = np.stack(_after(now, ids, self._match.read))
+        then = _State(*self._state)
         is_bar = _IS_BAR[ids]
-        steps = np.where(is_bar, 0, steps + waiting * _IS_EVENT[ids])
-        waiting = _LENGTH_OF[ids]
-        bars = bars + is_bar
-        self._there[is_bar, bars[is_bar] % _RING] = 0
-        before_it = pitch
-        pitch = np.where(ids >= PITCH_LOWEST, ids - PITCH_LOWEST + 1, pitch)
-        latest = np.where(_IS_COUNTED[ids], ids - BAR0, latest)
-        self._state = np.stack([bars, steps, waiting, pitch, latest])
+        self._there[is_bar, then.bars[is_bar] % _RING] = 0
 
-        before = bars[:, None] - _LAGS
-        key = _key(steps, waiting)
-        found = self._there[rows[:, None], before % _RING, key[:, None]] * (before > 0)
+        key = _key(then.steps, then.waiting)
+        found = self._at(then.bars[:, None] - _LAGS, key)
+        if then.filling.any():
+            later = self._at(then.bars[:, None] + _LAGS, key) * then.filling[:, None]
+            found = np.where(found > 0, found, later)
         place, length = self._match.push(_PLAIN[ids])
-        next_bar = np.where(latest == 1, END, BAR0 + np.maximum(latest - 1, 1))
-        next_bar = np.where(latest == BAR_MORE - BAR0, BAR_MORE, next_bar)
-        moved, moved_length = self._moved(ids, before_it)
+        interval = self._interval(ids, now.pitch)
+        moved_place, moved_length = self._intervals.push(interval)
+        for row in map(int, np.flatnonzero(fills)):
+            end = int(then.before_read[row]) - 1
+            place[row], length[row] = self._match.resume(row, end)
+            moved_place[row], moved_length[row] = self._intervals.resume(row, end)
+        if fills.any():
+            self._before.resume(fills)
+        last = np.where(then.filling > 0, then.behind_latest + 1, 1)
+        next_bar = np.where(then.latest == last, END, BAR0 + np.maximum(then.latest - 1, 1))
+        next_bar = np.where(then.latest == BAR_MORE - BAR0, BAR_MORE, next_bar)
+        moved, moved_length = self._moved(moved_place, moved_length, then.pitch)
         candidates = np.concatenate([self._match.at(place)[:, None], found, moved[:, None]], axis=1)
         candidates = np.where(_IS_COUNTED[candidates], next_bar[:, None], candidates)
         self._guesses = np.where(found > 0, candidates[:, 1:-1], -1)
@@ -99,26 +147,47 @@ class NotesRecall(Recall):
         lengths = np.minimum([length, moved_length], LEVELS - 1)
         trust = np.concatenate([lengths[:1].T, trust, lengths[1:].T], axis=1)
         trust += _CHANNEL_ROWS
-        at = np.minimum(steps, _PLACES - 1) + _PLACES * (waiting > 0)
-        places = np.stack([at, pitch, latest, np.minimum(bars, _BEGUN - 1)], axis=1)
+        at = np.minimum(then.steps, _PLACES - 1) + _PLACES * (then.waiting > 0)
+        left = np.where(then.filling > 0, then.latest - then.behind_latest, 0)
+        kinds = [
+            at,
+            then.pitch,
+            then.latest,
+            np.clip(then.bars - then.shift, 0, _BEGUN - 1),
+            np.minimum(then.pickup, _PLACES - 1),
+            np.clip(left, 0, _BEGUN - 1),
+            then.behind_pitch * then.filling,
+        ]
+        places = np.stack(kinds, axis=1)
         places[:, 1:] += _KINDS[:-1]
         places = np.concatenate([places, _KINDS[-1] + self._before.push(_PLAIN[ids])], axis=1)
+        if fills.any():  # the mark itself is not told
+            self._before.resume(fills)
         return Recalled(candidates, trust, places)
 
-    def _moved(self, ids: Integers, pitch: Integers) -> tuple[Integers, Integers]:
+    def _at(self, bars: Integers, key: Integers) -> Integers:
+        """What stood in these bars, (B, lags), at this place, (B,); 0 where nothing."""
+        found = self._there[self._rows[:, None], bars % _RING, key[:, None]]
+        # In bar 0 stand the attributes.
+        return np.where(bars != 0, found, 0).astype(np.int64)
+
+    def _interval(self, ids: Integers, pitch: Integers) -> Integers:
+        """The ids with intervals for pitches, after the latest pitch, (B,)."""
+        interval = np.where(pitch > 0, _INTERVAL0 + _pitch(ids) - pitch, len(NAMES))
+        return np.where(ids >= PITCH_LOWEST, interval, _PLAIN[ids])
+
+    def _moved(
+        self, place: Integers, length: Integers, pitch: Integers
+    ) -> tuple[Integers, Integers]:
         """What the longest match of lengths and intervals says, (B,), and its length or 0.
 
         Args:
-            ids: (B,) those that are read.
-            pitch: (B,) the latest before them, as the state has it.
+            place: (B,) where it stands.
+            length: (B,) of the match.
+            pitch: (B,) the latest.
         """
-        is_pitch = ids >= PITCH_LOWEST
-        now = ids - PITCH_LOWEST + 1
-        interval = np.where(pitch > 0, _INTERVAL0 + now - pitch, len(NAMES))
-        place, length = self._intervals.push(np.where(is_pitch, interval, _PLAIN[ids]))
         said = self._intervals.at(place)
-        latest = np.where(is_pitch, now, pitch)
-        moved = PITCH_LOWEST - 1 + latest + said - _INTERVAL0
+        moved = PITCH_LOWEST - 1 + pitch + said - _INTERVAL0
         found = np.where(said < len(NAMES), said, moved)
         there = (length > 0) & (said != len(NAMES)) & (found < len(NAMES))
         there &= (said < len(NAMES)) | (found >= PITCH_LOWEST)
@@ -132,6 +201,44 @@ class NotesRecall(Recall):
         other._there, other._state = self._there[rows], self._state[:, rows]
         other._guesses, other._history = self._guesses[rows], self._history[rows]
         return other
+
+
+def _pitch(ids: Integers) -> Integers:
+    return ids - PITCH_LOWEST + 1
+
+
+def _after(s: _State, ids: Integers, read: int) -> _State:
+    """Where each tune stands after one more id, (B,); `read` were read before."""
+    is_bar, is_pitch = _IS_BAR[ids], ids >= PITCH_LOWEST
+    gaps, fills = ids == GAP, ids == FILL
+    counted = np.where(_IS_COUNTED[ids], ids - BAR0, 0)
+    # By their numbers, since bars are left out at a gap and come behind the end. Before the first
+    # and beyond the highest number one follows another.
+    on = np.where((counted > 0) & (s.latest > 0) & (counted != s.latest), s.latest - counted, 1)
+    # With no bar before the gap, the first that is filled in finds its number from the end.
+    back = fills & (s.before_latest > 0)
+    in_tail = (s.before_read > 0) & (s.filling == 0)
+    first_behind = in_tail & (s.behind_latest == 0)
+    bars = np.where(back, s.before_bars, s.bars + is_bar * on)
+    first_filled = (s.filling > 0) & (counted > 0) & (s.before_latest == 0) & (s.shift == 0)
+    return _State(
+        bars=bars,
+        steps=np.where(is_bar | fills, 0, s.steps + s.waiting * _IS_EVENT[ids]),
+        waiting=_LENGTH_OF[ids],
+        pitch=np.where(fills, s.before_pitch, np.where(is_pitch, _pitch(ids), s.pitch)),
+        latest=np.where(back, s.before_latest, np.where(counted > 0, counted, s.latest)),
+        pickup=np.where((counted > 0) & (s.latest == 0), s.steps * (s.bars > 0), s.pickup),
+        before_bars=np.where(gaps, s.bars, s.before_bars),
+        before_pitch=np.where(gaps, s.pitch, s.before_pitch),
+        before_latest=np.where(gaps, s.latest, s.before_latest),
+        before_read=np.where(gaps, read, s.before_read),
+        behind_latest=np.where(first_behind, counted, s.behind_latest),
+        behind_pitch=np.where(
+            in_tail & is_pitch & (s.behind_pitch == 0), _pitch(ids), s.behind_pitch
+        ),
+        filling=s.filling | fills,
+        shift=np.where(first_filled, bars - s.before_bars - 1, s.shift),
+    )
 
 
 def _key(steps: Integers, waiting: Integers) -> Integers:

@@ -121,6 +121,29 @@ class Match:
         ends = (runs * (t + 1) + self._order[:t]).argmax(axis=1)
         return ends + 1, runs[self._rows, ends].astype(np.int64)
 
+    def resume(self, row: int, end: int) -> tuple[int, int]:
+        """Let what one tune reads next follow its id at `end` instead of the latest.
+
+        Returns:
+            As `push`, for that tune: the place and the length of the longest run that ends like it.
+        """
+        t = self.read
+        ids = self._ids[row, :t]
+        runs = self._runs[row, 1 : t + 1]
+        runs[:] = 0
+        alive = ids == ids[end]
+        alive[end] = False  # it is no match of its own
+        back = 0
+        while alive.any():
+            runs += alive
+            back += 1
+            if back > end:
+                break
+            alive[back:] &= ids[:-back] == ids[end - back]
+            alive[:back] = False
+        best = int((runs * t + self._order[:t]).argmax())
+        return best + 1, int(runs[best])
+
     def another(self) -> tuple[Integers, Integers]:
         """As `push` said last, of the longest run that was followed by another id than that one."""
         t = self.read - 1
@@ -158,6 +181,7 @@ class Before:
     def __init__(self, batch: int, size: int, count: int) -> None:
         self._first = size * np.arange(count)
         self._last = np.zeros((batch, count + 1), np.int64)  # 0 also where there was none
+        self._kept = self._last.copy()
         self.places = size * count
 
     def push(self, ids: Integers) -> Integers:
@@ -165,10 +189,19 @@ class Before:
         self._last = np.concatenate([ids[:, None], self._last[:, :-1]], axis=1)
         return self._last[:, 1:] + self._first
 
+    def keep(self, rows: NDArray[np.bool_]) -> None:
+        """Remember the ids so far of these tunes for `resume`."""
+        self._kept[rows] = self._last[rows]
+
+    def resume(self, rows: NDArray[np.bool_]) -> None:
+        """Let what these tunes read next follow what was kept."""
+        self._last[rows] = self._kept[rows]
+
     def select(self, rows: Sequence[int]) -> Before:
         """Of some of the tunes."""
         other = Before(0, 0, 0)
-        other._first, other._last, other.places = self._first, self._last[rows], self.places
+        other._first, other.places = self._first, self.places
+        other._last, other._kept = self._last[rows], self._kept[rows]
         return other
 
 
