@@ -1,7 +1,7 @@
 """Tables C and D: is what a model composes like real tunes, and is it its own?
 
     python benchmarks/realism.py RUN CORPUS --style STYLE [--count 1000] [--side validation]
-        [--out FOLDER] [--seed 1] [--rivals markov2 ppm] [--temperature T] [--top-p P]
+        [--out FOLDER] [--seed 1] [--rivals markov2 ppm] [--temperature T] [--top-p P] [--min-p P]
 
 Samples COUNT unfiltered tunes, the style given, every other attribute unknown and the
 number of bars drawn by the model; and as many from a Markov model of order 2 and one of
@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--temperature", type=float, default=TEMPERATURE)
     parser.add_argument("--top-p", type=float, default=TOP_P)
+    parser.add_argument("--min-p", type=float, default=0.0)
     parser.add_argument("--rivals", nargs="*", choices=RIVALS, default=list(RIVALS))
     args = parser.parse_args()
     model, corpus = load_model(args.run), Corpus.open(args.corpus)
@@ -71,11 +72,11 @@ def main() -> None:
     def composed(start: int, size: int) -> list[Melody]:
         tunes = generate(
             model, count=size, seed=args.seed * 1_000_003 + start, style=args.style,
-            temperature=args.temperature, top_p=args.top_p,
+            temperature=args.temperature, top_p=args.top_p, min_p=args.min_p,
         )  # fmt: skip
         return [t.melody for t in tunes]
 
-    how = f"t{args.temperature:g}-p{args.top_p:g}"
+    how = f"t{args.temperature:g}-p{args.top_p:g}" + (f"-m{args.min_p:g}" if args.min_p else "")
     path = args.out / f"{args.style}-model-{digest}-{how}-{args.seed}.jsonl"
     sets = {"model": sampled(path, args.count, composed)}
     for name in args.rivals:
