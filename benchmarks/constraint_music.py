@@ -8,7 +8,8 @@ rejection: tunes drawn with the same conditions (key, mode, metre and bars told 
 and thrown away until one keeps the set, as the check of finished melodies says. Printed are the
 share that rejection accepts, how well both are told apart (AUC with its 95 % interval), the
 bits a note of both and of the thrown away under the model with nothing told but the key, and
-table C of both against the corpus's held-out tunes. Tune i depends on the seed and i alone; what was drawn is kept in OUT.
+table C of both against the corpus's held-out tunes. Tune i depends on the seed and i alone; what
+was drawn is kept in OUT.
 """
 
 from __future__ import annotations
