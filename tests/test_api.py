@@ -166,6 +166,16 @@ def test_resuming_takes_what_was_recorded(letters_run):
         train(corpus, run, minutes=1, steps=1)
 
 
+def test_dropout_is_recorded_and_resumed(corpus_folder, tmp_path):
+    pytest.importorskip("torch")
+    train(corpus_folder, tmp_path / "run", steps=1, tokens="letters", dropout=0.2)
+    settings = json.loads((tmp_path / "run" / "run.json").read_text())["settings"]
+    assert settings["recipe"]["dropout"] == 0.2
+    assert train(corpus_folder, tmp_path / "run", resume=True)["step"] == 1
+    with pytest.raises(UsageError, match="begun with another"):
+        train(corpus_folder, tmp_path / "run", resume=True, dropout=0.1)
+
+
 def test_fine_tuning_takes_over_weights_styles_and_training_tunes(corpus_folder, tmp_path):
     pytest.importorskip("torch")
     before = load_model()
