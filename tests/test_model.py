@@ -135,8 +135,8 @@ def torch_network():
 @pytest.mark.parametrize(("kind", "near"), [("float32", 1e-4), ("bfloat16", 0.03)])
 def test_attention_for_training_is_that_of_the_formula(kind, near):
     torch = pytest.importorskip("torch")
-    from tunesmith.model.attention import attend
     from tunesmith.model.network import Attention, rotary_tables
+    from tunesmith.model.processor import attend
 
     torch.manual_seed(1)
     config = ModelConfig.from_size("nano", 50)
@@ -157,6 +157,26 @@ def test_attention_for_training_is_that_of_the_formula(kind, near):
     wanted = torch.autograd.grad(plain, weights, given)
     for one, other in zip(torch.autograd.grad(ours.float(), weights, given), wanted, strict=True):
         assert (one - other).norm() < near * other.norm()
+
+
+def test_the_norm_for_training_is_that_of_the_formula():
+    torch = pytest.importorskip("torch")
+    from tunesmith.model.network import Norm
+
+    torch.manual_seed(2)
+    of, plain = Norm(64, 1e-6), torch.nn.RMSNorm(64, 1e-6)
+    torch.nn.init.uniform_(of.weight, 0.5, 1.5)
+    plain.load_state_dict(of.state_dict())
+    x = torch.randn(2, 50, 64, requires_grad=True)
+    given = torch.randn(2, 50, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = of(x)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), plain(x), atol=0.02, rtol=0.01)
+    ours = torch.autograd.grad(found.float(), [x, of.weight], given)
+    wanted = torch.autograd.grad(plain(x), [x, plain.weight], given)
+    for one, other in zip(ours, wanted, strict=True):
+        assert (one - other).norm() < 0.01 * other.norm()
 
 
 def test_transformers_opens_a_checkpoint(tmp_path):

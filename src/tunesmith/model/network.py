@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tunesmith.model.attention import LONGEST, attend
 from tunesmith.model.config import ModelConfig
+from tunesmith.model.processor import LONGEST, attend, in_use, normed
 
 Recalled = tuple[Tensor, Tensor, Tensor]
 """What a tune recalls at each id: candidates (B, T, C), trust (B, T, C), places (B, T, P)."""
@@ -29,6 +29,16 @@ def rotary_tables(config: ModelConfig, length: int) -> tuple[Tensor, Tensor]:
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     left, right = x.chunk(2, dim=-1)
     return x * cos + torch.cat([-right, left], dim=-1) * sin
+
+
+class Norm(nn.RMSNorm):
+    """RMSNorm; on a processor with other products straight in their precision."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, D) to (…, D)."""
+        if x.device.type == "cpu" and in_use() and self.eps:
+            return normed(x, self.weight, self.eps)
+        return super().forward(x)
 
 
 class Attention(nn.Module):
@@ -50,7 +60,7 @@ class Attention(nn.Module):
         """(B, T, D) to (B, T, D)."""
         b, t, _ = x.shape
         e = self.config.head_dim
-        if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and t <= LONGEST:
+        if x.device.type == "cpu" and in_use() and t <= LONGEST:
             y = attend(
                 self.q_proj(x), self.k_proj(x), self.v_proj(x),
                 self.q_norm.weight, self.k_norm.weight, cos, sin, self.config.rms_norm_eps,
@@ -89,9 +99,9 @@ class Layer(nn.Module):
 
     def __init__(self, config: ModelConfig, dropout: float) -> None:
         super().__init__()
-        self.input_layernorm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.input_layernorm = Norm(config.hidden_size, config.rms_norm_eps)
         self.self_attn = Attention(config)
-        self.post_attention_layernorm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.post_attention_layernorm = Norm(config.hidden_size, config.rms_norm_eps)
         self.mlp = GatedLayer(config)
         self.dropout = dropout
 
@@ -116,7 +126,7 @@ class Stack(nn.Module):
         super().__init__()
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(Layer(config, dropout) for _ in range(config.num_hidden_layers))
-        self.norm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.norm = Norm(config.hidden_size, config.rms_norm_eps)
 
 
 class RecallEmbedding(nn.Module):

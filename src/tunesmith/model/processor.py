@@ -1,12 +1,13 @@
-"""Attention for training on a processor, with products in bfloat16, in torch.
+"""Attention and norms for training on a processor, with products in bfloat16, in torch.
 
 torch's own attention does its products on a processor in single precision, or slower in
 half; this one goes through the queries in blocks and keeps the weights of attention for the
-way back. Norms and rotation of queries and keys are done on the way, so that few large
-arrays are made.
+way back. Norms and rotation of queries and keys are done on the way. torch's norm is made
+of many operations and gives single precision, which each product that follows makes
+shorter anew.
 
-Shapes: B sequences, T positions, H query heads, K key and value heads, G = H / K, N = B K,
-E width of a head.
+Shapes: B sequences, T positions, D width, H query heads, K key and value heads, G = H / K,
+N = B K, E width of a head.
 """
 
 from __future__ import annotations
@@ -20,6 +21,33 @@ from torch import Tensor
 LONGEST = 1024
 """Positions from which on the weights of attention would take too much memory."""
 _BLOCK = 128  # queries that are taken at once
+
+
+def in_use() -> bool:
+    """Whether training is on a processor with products in another precision."""
+    return torch.is_autocast_enabled("cpu")
+
+
+def normed(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    """(…, D) with a root mean square of 1, times (D,) `weight`, in the products' precision.
+
+    The formula is that of `torch.nn.RMSNorm`.
+    """
+    y: Tensor = _Norm.apply(x, weight, epsilon, torch.get_autocast_dtype("cpu"))  # type: ignore[no-untyped-call]
+    return y
+
+
+class _Norm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float, dtype: torch.dtype) -> Tensor:
+        hat, scale = _normed(x, epsilon)
+        ctx.save_for_backward(hat, scale, weight)
+        return torch.mul(hat, weight, out=torch.empty_like(hat, dtype=dtype))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = _normed_back(gradients[0].float(), *ctx.saved_tensors)
+        return x, weight, None, None
 
 
 def attend(
@@ -139,6 +167,14 @@ def _normed(x: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
     return x * scale, scale
 
 
+def _normed_back(g: Tensor, hat: Tensor, scale: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The way back through `_normed` and the weight: the gradients of x, (…, E), and of (E,)."""
+    by_weight = g * hat
+    to_weight = by_weight.reshape(-1, len(weight)).sum(dim=0)
+    along = (by_weight @ weight)[..., None] / len(weight)
+    return (g * weight).addcmul_(hat, along, value=-1).mul_(scale), to_weight
+
+
 def _turned(x: Tensor, cos: Tensor, sin: Tensor, dtype: torch.dtype) -> Tensor:
     """(B, T, H, E) rotated, as (B, H, T, E)."""
     b, t, h, e = x.shape
@@ -166,10 +202,7 @@ def _unturned(
     Returns:
         (B, T, H E) gradient before the norm; (E,) that of the weight.
     """
-    b, t, _, e = hat.shape
+    b, t, _, _ = hat.shape
     g = _turned(g.float().transpose(1, 2), cos, -sin, torch.float32).transpose(1, 2)
-    by_weight = g * hat
-    to_weight = by_weight.reshape(-1, e).sum(dim=0)
-    along = (by_weight @ weight)[..., None] / e
-    g = (g * weight).addcmul_(hat, along, value=-1).mul_(scale)
-    return g.reshape(b, t, -1), to_weight
+    x, to_weight = _normed_back(g, hat, scale, weight)
+    return x.reshape(b, t, -1), to_weight
