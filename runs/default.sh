@@ -12,19 +12,10 @@ openewld=$1 lieder=$2 minutes=${3:-40}
 mkdir -p box-run
 tunesmith prepare folk "$openewld" "$lieder" --licence 'openewld: MIT; lieder: CC0-1.0' \
     --out box-run/corpus
-# train RUN OPTIONS...: begins a run, or goes on with it; one that is complete stays as it is.
-train() {
-    local run=$1
-    shift
-    if [ -e "$run/run.json" ]; then
-        tunesmith train box-run/corpus --out "$run" --resume "${from[@]}"
-    else
-        tunesmith train box-run/corpus --out "$run" "${from[@]}" "$@"
-    fi
-}
-from=()
-train box-run/first --size small --dropout 0.1 --minutes "$minutes"
-# Without dropout, with three tenths of the learning rates.
-from=(--start-from box-run/first)
-train box-run/run --minutes "$((minutes / 3))"
+if [ -e box-run/run/run.json ]; then
+    tunesmith train box-run/corpus --out box-run/run --resume
+else
+    tunesmith train box-run/corpus --out box-run/run --size small --dropout 0.1 \
+        --minutes "$minutes"
+fi
 python "$(dirname "$0")/pack.py" box-run/run box-run/corpus "$(dirname "$0")/../src/tunesmith/box"
