@@ -18,8 +18,6 @@ from tunesmith.model.config import ModelConfig
 from tunesmith.tokens import make_vocabulary, vocabulary_from_dict
 
 NON_COMMERCIAL = "non-commercial"
-FINE = 0.3
-"""The share of the full learning rates with which a trained model goes on."""
 
 
 def train(
@@ -51,7 +49,7 @@ def train(
         resume: go on with the run in `out`; what is not given is as recorded there.
         start_from: fine-tune this model instead of random weights: a folder, or 'default' for
             the model that comes with Tunesmith. Its tokens and size are taken over, and its
-            styles, to which the corpus's are added; the learning rates are `FINE` times the usual.
+            styles, to which the corpus's are added.
         dropout: share of what each block writes that is dropped in training, 0 to under 1; 0 by
             default. Some 0.1 helps where a small corpus is gone through many times.
         device: 'auto', 'cpu', 'cuda' or 'mps'.
@@ -110,9 +108,6 @@ def train(
     recipe = training.Recipe.of_size(config)
     if begun:
         recipe = training.Recipe(**begun["recipe"])
-    elif base:
-        rates = {n: FINE * getattr(recipe, n) for n in ("matrix_rate", "other_rate")}
-        recipe = replace(recipe, **rates)
     if dropout is not None:
         recipe = replace(recipe, dropout=dropout)
     context = config.max_position_embeddings
