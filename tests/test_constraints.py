@@ -31,7 +31,7 @@ from tunesmith.errors import UsageError
 from tunesmith.melody import Melody, Meter, Note
 from tunesmith.tokens import make_vocabulary
 from tunesmith.tokens.grammar import NotesGrammar
-from tunesmith.tokens.table import FILL, GAP
+from tunesmith.tokens.table import BOS, DENSITIES, DENSITY0, FILL, GAP, KEY0, MODE0, UNKNOWN
 
 VOCABULARY = make_vocabulary("notes")
 TWINKLE = Melody(
@@ -451,3 +451,23 @@ def test_a_contour_that_a_form_cannot_have_is_refused_as_both(
     else:
         assert conflict is not None and conflict.minimal
         assert set(conflict.names) == {"form", "contour"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "classes"),
+    [
+        # Bounds in notes a quarter: 0.5, 0.75, 1, 1.34, 1.67, 2, 3.
+        ({"meter": "4/4", "notes_per_bar": "1:8"}, [0, 1, 2, 3, 4, 5]),
+        ({"meter": "4/4", "notes_per_bar": "4:6"}, [3, 4]),
+        ({"meter": "6/8", "notes_per_bar": "6:6"}, [6]),
+        ({"notes_per_bar": "1:8"}, [0, 1, 2, 3, 4, 5, 6, 7]),  # of some metre or other
+    ],
+)
+def test_the_density_that_the_model_chooses_agrees_with_the_notes_a_bar(asked, classes):
+    constraints = Constraints(**asked)
+    grammar = Steered(make_vocabulary("notes", ()).grammar(constraints.wishes()), constraints)
+    state = grammar.start()
+    for token in (BOS, UNKNOWN, MODE0, KEY0):
+        state = grammar.advance(state, token)
+    allowed = grammar.allowed(state)[DENSITY0 : DENSITY0 + len(DENSITIES) + 1]
+    assert np.flatnonzero(allowed).tolist() == classes

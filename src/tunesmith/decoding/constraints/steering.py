@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,25 +18,30 @@ from tunesmith.decoding.constraints.facts import Facts, unlike
 from tunesmith.decoding.constraints.forced import Filling, Primed, PrimedState
 from tunesmith.decoding.constraints.pitches import Range
 from tunesmith.decoding.constraints.search import Allowance, Groups, Node, OutOfBudget, Search
+from tunesmith.decoding.constraints.times import NotesPerBar
 from tunesmith.decoding.constraints.tunegraph import States, step_all
 from tunesmith.errors import InputError
-from tunesmith.melody import MODES, Key
+from tunesmith.melody import MODES, TICKS_PER_QUARTER, Key
 from tunesmith.tokens import Grammar, State, table
 from tunesmith.tokens.grammar import MOST_ACCIDENTALS, NotesGrammar, TuneState
 from tunesmith.tokens.table import (
     BAR0,
     BAR_MORE,
+    DENSITIES,
+    DENSITY0,
     END,
     KEY0,
     LENGTH0,
     LENGTHS,
     METER0,
+    METER_STEPS,
     METERS,
     MODE0,
     NAMES,
     PICKUP,
     PITCH0,
     PITCH_LOWEST,
+    TICKS_PER_STEP,
     UNKNOWN,
     tonic_offset,
 )
@@ -69,6 +77,19 @@ class Spot:
         self.after: dict[int, Spot] = {}
         self.live: bool | None = None
         self.single = False
+
+
+def _densities(counts: Sequence[NotesPerBar], facts: Facts) -> Mask:
+    """The classes of density with which so many notes a bar may go, where the metre is asked."""
+    mask = np.ones(len(NAMES), bool)
+    if not counts or len(facts.meters()) > 1:
+        return mask
+    quarters = METER_STEPS[facts.meters()[0]] * TICKS_PER_STEP / TICKS_PER_QUARTER
+    low, high = max(c.low for c in counts) / quarters, min(c.high for c in counts) / quarters
+    edges = (0.0, *DENSITIES, math.inf)
+    for place, (least, most) in enumerate(pairwise(edges)):
+        mask[DENSITY0 + place] = (least < high and most > low) or least <= low == high < most
+    return mask
 
 
 class Steered(Grammar):
@@ -110,6 +131,8 @@ class Steered(Grammar):
         ranges = [a for a in automata if isinstance(a, Range)]
         self._low = max([r.low for r in ranges], default=0)
         self._high = min([r.high for r in ranges], default=127)
+        counts = [a for a in automata if isinstance(a, NotesPerBar)]
+        self._densities = _densities(counts, self.facts)
         self._spots: dict[Any, Spot] = {}
         self._length_masks = lru_cache(maxsize=50_000)(self._lengths)
         self._pitch_masks = lru_cache(maxsize=50_000)(self._pitches)
@@ -224,7 +247,12 @@ class Steered(Grammar):
         return usual if live else mask
 
     def _narrow_header(self, tune: TuneState, mask: Mask) -> None:
-        if tune.last in ("density", "low"):
+        # What is told beforehand agrees with what is asked, or the tune would begin in a manner
+        # that it cannot keep up.
+        if tune.last == "key":
+            if (mask & self._densities).any():
+                mask &= self._densities
+        elif tune.last in ("density", "low"):
             offset = tonic_offset(tune.key)
             inside = np.zeros_like(mask)
             low, high = self._low - offset + PITCH0, self._high - offset + PITCH0
