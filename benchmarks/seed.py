@@ -228,6 +228,7 @@ class Told(Recall):
     channels = 1  # of no trust
 
     def __init__(self, batch: int, count: int) -> None:
+        self._count = count
         self._before = Before(batch, 14, count)
         self.places = self._before.places
 
@@ -237,8 +238,10 @@ class Told(Recall):
         return Recalled(none, none, self._before.push(ids))
 
     def select(self, rows: Sequence[int]) -> Told:
-        """Not needed in training."""
-        raise NotImplementedError
+        """Of some of the rows."""
+        other = Told(0, self._count)
+        other._before = self._before.select(rows)
+        return other
 
 
 class AsTheyStand(LettersVocabulary):

@@ -74,10 +74,11 @@ class Recall(ABC):
         """
         order = np.argsort(-lengths, kind="stable")
         memory: Recall = self
-        told: list[Recalled] = []
+        rows, told = len(ids), list[Recalled]()
         for t, column in enumerate(np.ascontiguousarray(ids[order].T, np.int64)):
-            if t % _SIEVED == 0:
-                rows = int((lengths > t).sum())
+            running = int((lengths > t).sum()) if t % _SIEVED == 0 else rows
+            if running < rows:
+                rows = running
                 memory = memory.select(range(rows))
             told.append(memory.push(column[:rows]))
         whole = [np.zeros((*ids.shape, part.shape[1]), np.int64) for part in told[0]]
