@@ -573,7 +573,8 @@ class Search:
     def alive_after_length(self, node: Node, length: int) -> bool:
         """Whether a melody can be completed with an event of that length next."""
         after = [n for n in self._of_length(node, length) if n not in self._dead]
-        return any(self._is_live(n) for n in after) or any(self.alive(n) for n in after)
+        allowance = Allowance(self.budget)
+        return any(self._is_live(n) for n in after) or any(self.alive(n, allowance) for n in after)
 
     def _of_length(self, node: Node, length: int) -> Iterator[Node]:
         place, time, tune, both = node
