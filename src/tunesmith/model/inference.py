@@ -30,8 +30,7 @@ _BLOCK = 64  # queries that attention takes at once
 class _Layer:
     first_norm: Floats  # (D,)
     qkv: Floats  # (D, (H + 2K) E)
-    q_norm: Floats  # (E,) with the 1/sqrt(E) of attention in it
-    k_norm: Floats  # (E,)
+    qk_norm: Floats  # (H + K, E); that of queries with the 1/sqrt(E) of attention in it
     out: Floats  # (H E, D)
     second_norm: Floats  # (D,)
     gate_up: Floats  # (D, 2F)
@@ -100,11 +99,14 @@ class Network:
             return weights[f"model.layers.{i}.{name}.weight"]
 
         attention = [w(f"self_attn.{n}_proj") for n in "qkv"]
+        c = self.config
+        q_norm, k_norm = (w(f"self_attn.{n}_norm") for n in "qk")
+        q_norm = q_norm * np.float32(c.head_dim**-0.5)
+        counts = (c.num_attention_heads, c.num_key_value_heads)
         return _Layer(
             first_norm=w("input_layernorm"),
             qkv=np.ascontiguousarray(np.concatenate(attention).T),
-            q_norm=w("self_attn.q_norm") * np.float32(self.config.head_dim**-0.5),
-            k_norm=w("self_attn.k_norm"),
+            qk_norm=np.repeat([q_norm, k_norm], counts, axis=0),
             out=np.ascontiguousarray(w("self_attn.o_proj").T),
             second_norm=w("post_attention_layernorm"),
             gate_up=np.ascontiguousarray(np.concatenate([w("mlp.gate_proj"), w("mlp.up_proj")]).T),
@@ -261,15 +263,16 @@ class Network:
         )
         h, k = c.num_attention_heads, c.num_key_value_heads
         cos, sin = self._cos[start : start + t, None], self._sin[start : start + t, None]
-        q = _rotate(_rms_norm(heads[:, :, :h], layer.q_norm, c.rms_norm_eps), cos, sin)
-        keys = _rotate(_rms_norm(heads[:, :, h : h + k], layer.k_norm, c.rms_norm_eps), cos, sin)
-        return q.swapaxes(1, 2), keys.swapaxes(1, 2), heads[:, :, h + k :].swapaxes(1, 2)
+        turned = _rotate(_rms_norm(heads[:, :, : h + k], layer.qk_norm, c.rms_norm_eps), cos, sin)
+        turned, values = turned.swapaxes(1, 2), heads[:, :, h + k :].swapaxes(1, 2)
+        return turned[:, :h], turned[:, h:], values
 
     def _block(self, x: Floats, layer: _Layer, mixed: Floats) -> Floats:
         """What attention found, (B, T, H E), and the gated layer added to (B, T, D)."""
         x = x + (mixed @ layer.out).astype(np.float32, copy=False)
         inner = _rms_norm(x, layer.second_norm, self.config.rms_norm_eps) @ layer.gate_up
-        gate, up = np.split(inner, 2, axis=-1)
+        half = inner.shape[-1] // 2
+        gate, up = inner[..., :half], inner[..., half:]
         with np.errstate(over="ignore"):  # exp(-gate) at infinity gives the right 0
             out: Floats = x + (gate / (1 + np.exp(-gate)) * up) @ layer.down
         return out
@@ -284,7 +287,8 @@ def _rms_norm(x: Floats, weight: Floats, eps: float) -> Floats:
 
 def _rotate(x: Floats, cos: Floats, sin: Floats) -> Floats:
     """(B, T, heads, E) turned by its positions' angles, each (T, 1, E/2)."""
-    left, right = np.split(x, 2, axis=-1)
+    half = x.shape[-1] // 2
+    left, right = x[..., :half], x[..., half:]
     return np.concatenate([left * cos - right * sin, right * cos + left * sin], axis=-1)
 
 
