@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from typer.testing import CliRunner
 
 import tunesmith
 from tunesmith.api.composing import generate, load_model, read_receipt
@@ -10,6 +11,7 @@ from tunesmith.api.learning import train
 from tunesmith.api.looking import describe, tokens_in_words
 from tunesmith.api.preparing import prepare, tokenised
 from tunesmith.api.writing import parse_formats, render, write, write_tunes
+from tunesmith.cli import app
 from tunesmith.corpus import Corpus
 from tunesmith.errors import InputError, OutputError, UsageError
 from tunesmith.tokens import make_vocabulary
@@ -111,6 +113,16 @@ def test_nothing_is_overwritten_unasked(model, tmp_path):
     assert not (tmp_path / "tune-01.abc").exists()  # nothing else was written either
     write_tunes(tunes, tmp_path, ["mid"], force=True)
     assert (tmp_path / "tune-01.mid").read_bytes() != b"mine"
+
+
+def test_what_is_there_is_told_before_composing(tmp_path):
+    (tmp_path / "tune-01.abc").write_text("mine")
+    given = ["--out", str(tmp_path), "--count", "3", "--format", "mid,abc"]
+    # A model that is not there would be told of first, if it were looked for.
+    for verb in (["generate"], ["continue", "nothing.abc"]):
+        done = CliRunner().invoke(app, [*verb, *given, "--model", str(tmp_path / "none")])
+        assert isinstance(done.exception, OutputError) and "already there" in str(done.exception)
+    assert [p.name for p in tmp_path.iterdir()] == ["tune-01.abc"]
 
 
 def test_every_format_is_written(model, tmp_path):

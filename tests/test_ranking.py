@@ -36,6 +36,11 @@ def test_a_tune_of_hardly_any_notes_comes_last():
     assert choose_best([empty, *FOUR], 5, rank="rules").kept == (1, 3, 4, 2, 0)
 
 
+def test_a_tune_of_which_nothing_was_sampled_is_like_no_real_one():
+    silent = Candidate({"combined": 1.0}, None)
+    assert choose_best([silent, *FOUR], 5, rank="likelihood", typical_bits=2.6).kept[-1] == 0
+
+
 def test_limits_refuse_and_are_counted():
     choice = choose_best(FOUR, 2, rank="rules", limits={"in_scale": 0.9}, most_copied=9)
     assert choice.kept == (3, 1) and choice.passed == 2

@@ -16,7 +16,7 @@ from tunesmith.api.keeping import keep_file, midi_of
 from tunesmith.api.receipts import read_receipt
 from tunesmith.api.refilling import complete, empty_spans, infill, parse_bars
 from tunesmith.api.reworking import continue_
-from tunesmith.api.varying import parse_keep, vary
+from tunesmith.api.varying import own_grid, parse_keep, vary
 from tunesmith.cli import app
 from tunesmith.decoding.constraints import Constraints
 from tunesmith.errors import InputError, UsageError
@@ -200,6 +200,34 @@ def test_vary_keeps_bars(model, greensleeves):
     assert share_gone(greensleeves, tune.melody) >= 0.4 and held(tune)
 
 
+@pytest.mark.parametrize(
+    ("body", "grid"),
+    [
+        ("GABc|dBAG|", 12),  # quarters: 24 steps, its half an eighth
+        ("G/A/B/c/d/B/A/G/|G4|", 6),  # eighths
+        ("G/4A/4B/4c/4 G/4A/4B/4c/4 G/4A/4B/4c/4 G/4A/4B/4c/4|G4|", 3),  # sixteenths
+        ("(3G/A/B/(3G/A/B/(3G/A/B/(3G/A/B/|G4|", 4),  # triplets of eighths, 8 steps each
+        ("GABc|dBAG|GABc|dBAG|GABc|(3G/A/B/ ABc|", 12),  # 2 of 26 notes off the quarters
+    ],
+)
+def test_the_grid_of_a_tune_is_that_of_nine_in_ten_notes_or_its_half(body, grid):
+    assert own_grid(abc(body)) == grid
+
+
+def test_a_pickup_is_on_the_grid_from_its_end():
+    assert own_grid(abc("G/|GABc|dBAG|GABc|dBAG|")) == 12  # 1 of 17 notes lies off the quarters
+    assert own_grid(abc("G/|AB|", "M:2/4\nL:1/4\nK:G\n")) == 6
+
+
+@pytest.mark.parametrize("keep", ["pitches", "contour", ()])
+def test_new_notes_of_a_variation_lie_on_its_grid(model, keep):
+    source = abc("GABc|d2B2|cBAG|A2D2|GABc|d2B2|cBAG|G4|")
+    old = {n.onset for n in source.notes}
+    tunes = vary(model, source, keep, amount=0.6, count=6, seed=3)
+    new = [n.onset for t in tunes for n in t.melody.notes if n.onset not in old]
+    assert new and all(onset % 240 == 0 for onset in new)
+
+
 def test_the_shortest_melodies_vary_too(model):
     one = Melody((Note(0, 960, 62),), (Meter(0, 2, 4),))
     for seed in range(3):
@@ -252,6 +280,31 @@ def test_shared_runs_are_counted_in_notes():
     a, b = abc("GABc|d2B2|"), abc("cde=f|zc'zz|")  # the same up to the fourth note
     assert shared_run(a, a) == 6 and shared_run(a, b) == 4
     assert shared_run(a, abc("G4|")) == 1
+
+
+# -- silence -------------------------------------------------------------------------
+
+
+def silence(tune):
+    return 1 - sum(n.duration for n in tune.melody.notes) / tune.melody.duration
+
+
+def test_a_tune_of_silence_is_drawn_again_and_counted(model):
+    plain = generate(model, count=8, seed=101, bars=4, style="lieder")
+    most = sorted(map(silence, plain))[4]
+    assert "redrawn" not in plain[0].receipt and silence(max(plain, key=silence)) > most
+    tunes = generate(model, count=8, seed=101, bars=4, style="lieder", most_silence=most)
+    assert len(tunes) == 8 and all(silence(t) <= most for t in tunes)
+    kept = [t.melody.notes for t in plain if silence(t) <= most]
+    assert [t.melody.notes for t in tunes[: len(kept)]] == kept
+    (count,) = tunes[0].receipt["redrawn"].values()
+    assert count == tunes[-1].receipt["index"] + 1 - 8 >= 8 - len(kept)
+
+
+def test_who_asks_for_rests_gets_them(model):
+    wanted = Constraints(rest_share="0.6:0.9")
+    (tune,) = generate(model, wanted, seed=1, bars=4, most_silence=0.5)
+    assert silence(tune) >= 0.6 and "redrawn" not in tune.receipt
 
 
 # -- MIDI files keep the rest -------------------------------------------------------------------

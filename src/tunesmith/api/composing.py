@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,21 @@ from tunesmith.tokens.table import FIRST_EVENT, density_class, meter_token
 LIKE_COPY = 10
 """Notes that the longest run shared with a `like` melody may have, if nothing is said."""
 
+MOST_SILENCE = 0.5
+"""The share of silence above which the command draws a tune again. Of the model's plain tunes
+1.6 % have more (3 of 192), all in the style of lieder; of 600 printed lieder 1.5 %, of 1,049 other
+tunes none."""
+
+_SAY_SILENCE = ("rest_share", "notes_per_bar", "rhythm", "rhythm_from")
+"""Constraints that speak of silence themselves."""
+
 
 def generate(
     model: Model,
     constraints: Constraints | None = None,
     *,
     like: Melody | None = None,
+    most_silence: float | None = None,
     bars: int | None = None,
     key: str | None = None,
     mode: str | None = None,
@@ -47,6 +57,9 @@ def generate(
         like: a melody whose key with its chromatic notes, metre, range, number of bars and
             density are asked for, where nothing else is. No run of more than `LIKE_COPY` of
             its notes (or `max_copy`, if given) is copied, in any transposition.
+        most_silence: the share of silence above which a tune is drawn again, which the receipt
+            counts as 'redrawn'; None for any. Constraints on rests, notes a bar or rhythm, and
+            `like`, speak for themselves: then it is not looked at.
         bars: as in `Constraints`, for short.
         key: as in `Constraints`, for short.
         mode: as in `Constraints`, for short.
@@ -78,6 +91,8 @@ def generate(
         "generate", make, lambda melody: [(constraints, melody)], asked=asked, new=lambda m: m
     )
     if not like:
+        if most_silence is not None and not any(n in asked for n in _SAY_SILENCE):
+            plan = replace(plan, refuse=partial(_too_silent, most=most_silence))
         return draw(model, plan, drawing)
     most = LIKE_COPY if drawing.max_copy is None else drawing.max_copy
 
@@ -136,6 +151,11 @@ def _melody(model: Model, ids: Sequence[int], tonic: str | None) -> Melody:
         # C# major is not Db major to who asked for it.
         melody = replace(melody, key=Key(tonic, melody.key.mode))
     return melody
+
+
+def _too_silent(melody: Melody, most: float) -> str:
+    silent = 1 - sum(n.duration for n in melody.notes) / melody.duration
+    return f"more than {100 * most:g} % is silence (--rest-share 0:1 takes any)" * (silent > most)
 
 
 def _like(melody: Melody, constraints: Constraints, how: Drawing) -> tuple[Constraints, Drawing]:

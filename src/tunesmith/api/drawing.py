@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -157,6 +158,7 @@ def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
     tunes: list[Tune] = []
     seen: set[tuple[Note, ...]] = set()
     tried, why = 0, ""
+    redrawn: Counter[str] = Counter()
     while len(tunes) < how.drawn and tried < _MOST_REDRAWN * how.drawn:
         size = min(BATCH, how.drawn - len(tunes))
         generators = [np.random.default_rng([seed, tried + i]) for i in range(size)]
@@ -166,6 +168,7 @@ def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
                 said = "they are equal to others"
             if said:
                 why = said
+                redrawn[said] += 1
                 continue
             seen.add(made.melody.notes)
             tunes.append(_tune(model, plan, how, made, tried + i))
@@ -175,6 +178,8 @@ def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
             f"only {len(tunes)} of {tried} tunes pass, and {how.drawn} are wanted: {why}",
             remedy="loosen that, or ask for fewer",
         )
+    for tune in tunes:
+        tune.receipt.update({"redrawn": dict(redrawn)} if redrawn else {})
     return _best(model, plan, tunes, how) if how.chooses else tunes
 
 
@@ -228,7 +233,7 @@ def _best(model: Model, plan: Plan, tunes: list[Tune], how: Drawing) -> list[Tun
     candidates = [
         ranking.Candidate(
             tune.receipt["rules"],
-            tune.receipt["bits_per_note"] or 0.0,
+            tune.receipt["bits_per_note"],
             (tune.receipt.get("originality") or {}).get("longest_run"),
             sparse=len(tune.melody.notes) < len(tune.melody.bars),
         )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from tunesmith.api.receipts import Judged, Made, plain
 from tunesmith.api.refilling import Job, Span, on_grid, refill, restored, steps
 from tunesmith.api.reworking import header_wishes, own_scale
 from tunesmith.decoding.constraints import Constraint, Constraints, KeptBars
-from tunesmith.decoding.constraints.events import COMPASS
+from tunesmith.decoding.constraints.events import COMPASS, NOTE, REST, Event
 from tunesmith.decoding.constraints.inside import (
     Changed,
     Counts,
@@ -41,6 +41,12 @@ _WIDER = 3
 """Semitones by which new notes may leave the range."""
 _AIM = 1.1
 """Notes chosen for each that shall change: some come back."""
+_GRIDS = (24, 12, 8, 6, 4, 3, 2)
+"""Steps between places at which notes may begin, a quarter to a twelfth of it."""
+_ON_GRID = 0.9
+"""The share of a tune's notes that begin on the grid that is called its own."""
+_FINEST_HALF = 3
+"""Steps of the finest half of a grid that new notes are given: a thirty-second."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,8 @@ def vary(
     """Variations of a melody, never the same as it.
 
     Its bars and metres stay, and so does every note that is not chosen to change. New notes keep
-    to the scale of its key and its own chromatic notes, and leave its range by 3 semitones at most.
+    to the scale of its key and its own chromatic notes, leave its range by 3 semitones at most,
+    and begin on the tune's own grid (`own_grid`).
 
     Args:
         model: from `load_model`.
@@ -151,6 +158,49 @@ class _Stretch:
     span: Span = (0, 0)
 
 
+class OwnGrid(Constraint):
+    """Where it is free, notes and rests begin on a grid within the bar, or where notes were.
+
+    Args:
+        grid: steps between its places, from the start of the bar; in a pickup from its end.
+        own: steps at which notes were.
+        free: the steps that are free.
+        bars: the step at which each bar begins; a pickup is none.
+    """
+
+    name = "grid of the new notes"
+    kind: ClassVar[str] = "time"
+    hears: ClassVar[frozenset[str]] = frozenset({NOTE, REST})
+
+    def __init__(
+        self, grid: int, own: Collection[int], free: Collection[int], bars: Sequence[int]
+    ) -> None:
+        self._grid, self._bars = grid, bars
+        self._others = frozenset(free) - frozenset(own)
+
+    def step(self, state: Any, event: Event) -> Hashable | None:  # noqa: D102
+        start = self._bars[max(event.bar, 0)]
+        at = event.at + (start if event.bar >= 0 else 0)
+        return None if at in self._others and (at - start) % self._grid else 0
+
+
+def own_grid(melody: Melody) -> int:
+    """Steps of the coarsest grid on which nine in ten of the notes begin, or of its half.
+
+    The half is taken where it is a thirty-second or longer, so that a tune of even notes has
+    other places too.
+    """
+    starts = [b.end if b.is_pickup else b.start for b in melody.bars]
+    ends = [b.end for b in melody.bars]
+    into = [
+        (n.onset - starts[int(np.searchsorted(ends, n.onset, "right"))]) // TICKS_PER_STEP
+        for n in melody.notes
+    ]
+    grid = next((g for g in _GRIDS if sum(i % g == 0 for i in into) >= _ON_GRID * len(into)), 1)
+    half, odd = divmod(grid, 2)
+    return grid if odd or half < _FINEST_HALF else half
+
+
 class _Variation:
     """Which notes of a melody may change, and which are chosen to."""
 
@@ -179,6 +229,8 @@ class _Variation:
         self.least = max(1, math.ceil(amount * count * (1 - _TOLERANCE)))
         most = max(1, min(count, math.floor(amount * count * (1 + _TOLERANCE))))
         self._chosen = min(max(round(amount * count * _AIM), self.least), most)
+        self._grid = own_grid(source)
+        self._onsets = [n.onset // TICKS_PER_STEP for n in source.notes]
         self._before = {(n.onset, n.duration, n.pitch) for n in source.notes}
         scale = own_scale(source, Constraints()).get("scale")
         classes = range(12) if scale is None else parse_classes(scale)
@@ -229,7 +281,7 @@ class _Variation:
 
     def _steps_of(self, notes: Sequence[int]) -> set[int]:
         """The steps from each of these notes to the next note, but for bars that are kept."""
-        onsets = [n.onset // TICKS_PER_STEP for n in self._source.notes] + [self._edges[-1]]
+        onsets = [*self._onsets, self._edges[-1]]
         free = {step for i in notes for step in range(onsets[i], onsets[i + 1])}
         return free - self._kept_steps
 
@@ -241,13 +293,15 @@ class _Variation:
         ]
         if not whole:
             pinned = Pinned(steps(now.notes), self._edges, free, self._pickup)
-            return (*found, pinned, NewNotes(self._pitches, free, self._full))
+            grid = OwnGrid(self._grid, self._onsets, free, self._full)
+            return (*found, pinned, grid, NewNotes(self._pitches, free, self._full))
         # As many notes as there were, so that each can be spoken of by its number.
         may_change = set(notes) if "pitches" not in whole else set()
         choices = [self._pitches if i in may_change else {n.pitch} for i, n in enumerate(now.notes)]
         signs = [(i > 0) - (i < 0) for i in self._source.intervals] if "contour" in whole else None
         found.append(Line(choices, signs))
         if "rhythm" not in whole:
+            found.append(OwnGrid(self._grid, self._onsets, free, self._full))
             anything = [(a, b, ANY) for a, b, _ in steps(now.notes)]
             found.append(TimesPinned(anything, self._edges, free, self._pickup))
             sounding = {s for a, b, _ in steps(self._source.notes) for s in range(a, b)}
@@ -256,11 +310,10 @@ class _Variation:
 
     def _counts(self, free: set[int]) -> list[tuple[int, int, int]]:
         """The stretches of free steps, and how many notes begin in each."""
-        onsets = [n.onset // TICKS_PER_STEP for n in self._source.notes]
         starts = sorted(s for s in free if s - 1 not in free)
         ends = sorted(s + 1 for s in free if s + 1 not in free)
         return [
-            (a, b, sum(a <= onset < b for onset in onsets))
+            (a, b, sum(a <= onset < b for onset in self._onsets))
             for a, b in zip(starts, ends, strict=True)
         ]
 

@@ -98,6 +98,34 @@ def parse_formats(text: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def free_places(
+    out: Path, count: int, names: Sequence[str], *, force: bool, sheet: bool = False
+) -> list[Path]:
+    """Where that many tunes go, without extensions; asked before composing, no work is lost.
+
+    Args:
+        out: the folder, which need not be there.
+        count: of the tunes.
+        names: of the formats.
+        force: whether files that are there may be replaced.
+        sheet: whether there is a sheet of all.
+
+    Raises:
+        OutputError: if one of the files is there already, or `out` is no folder.
+    """
+    if out.is_file():
+        raise OutputError("it is a file", where=str(out), remedy="give a folder as --out")
+    digits = max(2, len(str(count)))
+    stems = [out / f"tune-{i:0{digits}}" for i in range(1, count + 1)]
+    for stem in stems:
+        for ending in (*(ENDINGS[n] for n in names), ".json"):
+            refuse_overwrite(stem.with_suffix(ending), force)
+    if sheet:
+        for name in ("sheet.svg", "sheet.png", "sheet-1.svg", "sheet-1.png"):
+            refuse_overwrite(out / name, force)
+    return stems
+
+
 def write_tunes(
     tunes: Sequence[Tune], out: str | Path, names: Sequence[str], *, force: bool = False,
     sheet: bool = False,
@@ -118,17 +146,7 @@ def write_tunes(
         The files, in order.
     """
     out = Path(out)
-    if out.is_file():
-        raise OutputError("it is a file", where=str(out), remedy="give a folder as --out")
-    digits = max(2, len(str(len(tunes))))
-    stems = [out / f"tune-{i:0{digits}}" for i in range(1, len(tunes) + 1)]
-    endings = [*(ENDINGS[n] for n in names), ".json"]
-    for stem in stems:
-        for ending in endings:
-            refuse_overwrite(stem.with_suffix(ending), force)
-    if sheet:
-        for name in ("sheet.svg", "sheet.png", "sheet-1.svg", "sheet-1.png"):
-            refuse_overwrite(out / name, force)
+    stems = free_places(out, len(tunes), names, force=force, sheet=sheet)
     written: list[Path] = []
     for tune, stem in zip(tunes, stems, strict=True):
         for name in names:

@@ -58,7 +58,8 @@ def generate(
     from tunesmith.api import composing, writing
     from tunesmith.decoding.constraints import Constraints
 
-    writing.parse_formats(output.formats)
+    names = writing.parse_formats(output.formats)
+    writing.free_places(out, 1 if from_receipt else choice.count, names, force=output.force)
     if from_receipt:
         finish([composing.read_receipt(from_receipt)], out, output, again=True)
         return
@@ -67,6 +68,7 @@ def generate(
             composing.load_model(model),
             Constraints(**constraints_of(pitches, bars, times, shape)),
             like=one_melody(like) if like else None,
+            most_silence=composing.MOST_SILENCE,
             tempo=output.tempo,
             **choice.how(soft, told),
         )

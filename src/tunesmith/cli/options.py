@@ -107,7 +107,9 @@ class Times:
     notes_per_bar: Annotated[
         str | None, _option(TIME, "Notes that begin in each bar.", metavar="2:8")
     ] = None
-    rest_share: Annotated[str | None, _option(TIME, "Share of silence.", metavar="0:0.2")] = None
+    rest_share: Annotated[
+        str | None, _option(TIME, "Share of silence; 0:1 takes any.", metavar="0:0.2")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,10 +303,10 @@ def rework(
     nothing of the file belongs to the new melodies.
     """
     from tunesmith.api.model import load_model
-    from tunesmith.api.writing import parse_formats
+    from tunesmith.api.writing import free_places, parse_formats
     from tunesmith.cli.common import progress
 
-    parse_formats(output.formats)
+    free_places(out, choice.count, parse_formats(output.formats), force=output.force)
     melody = one_melody(path, track)
     with progress("composing") as told:
         tunes = verb(
@@ -332,6 +334,8 @@ def finish(tunes: list[Tune], out: Path, output: Output, *, again: bool = False)
         print(json.dumps([t.receipt for t in tunes], indent=1, ensure_ascii=False))
         return
     print(f"seed {tunes[0].receipt['seed']}")
+    for why, count in tunes[0].receipt.get("redrawn", {}).items() if not again else ():
+        print(f"drawn again: {count}, since {why}")
     if "chosen" in tunes[0].receipt and not again:
         _print_choice(tunes)
     for tune in tunes[:20]:

@@ -35,13 +35,13 @@ class Candidate:
 
     Attributes:
         rules: score of each rule that applies, None for others, and `COMBINED`.
-        bits_per_note: its bits per note by the model alone.
+        bits_per_note: its bits per note by the model alone; None if no note was sampled.
         longest_run: notes of the longest run shared with a training tune, or None.
         sparse: whether it has fewer notes than bars: few rules then apply, so it comes last.
     """
 
     rules: Mapping[str, float | None]
-    bits_per_note: float
+    bits_per_note: float | None
     longest_run: int | None = None
     sparse: bool = False
 
@@ -134,10 +134,10 @@ def choose_best(
 
     By 'rules' the largest combined score is best. By 'likelihood' it is the smallest
     |bits per note - typical bits|: a tune far below what real tunes cost is dull
-    repetition, one far above it is noise. By 'both' it is the smallest mean of the two
-    places. Ties keep the order of the candidates; those with fewer notes than bars come
-    after all others. A rule that does not apply to a tune
-    refuses nothing.
+    repetition, one far above it is noise; one without a note sampled comes last. By 'both' it
+    is the smallest mean of the two places. Ties keep the order of the candidates; those with
+    fewer notes than bars come after all others. A rule that does not apply to a tune refuses
+    nothing.
 
     From the best down, each is kept that is at least `apart` from all kept before; of two
     variants the better one stays. So the best of all is always kept, what is kept does not
@@ -220,6 +220,11 @@ def _shortfall(candidate: Candidate, most: float) -> tuple[float, float]:
     """By how much the rules are missed, and the longest copy is too long."""
     missed = max(0.0, LIKELY - (candidate.rules[COMBINED] or 0.0))
     return missed, max(0.0, (candidate.longest_run or 0) - most)
+
+
+def _unlike(bits_per_note: float | None, typical: float) -> float:
+    """How far from the typical value; without one, farther than any."""
+    return math.inf if bits_per_note is None else abs(bits_per_note - typical)
 
 
 WEAKEST = 2
@@ -333,7 +338,7 @@ def _places(
         keys.append({i: -(candidates[i].rules[COMBINED] or 0.0) for i in passed})
     if rank in ("likelihood", "both"):
         assert typical is not None  # checked by the caller
-        keys.append({i: abs(candidates[i].bits_per_note - typical) for i in passed})
+        keys.append({i: _unlike(candidates[i].bits_per_note, typical) for i in passed})
     places = dict.fromkeys(passed, 0.0)
     for key in keys:
         for place, i in enumerate(sorted(passed, key=lambda i: (key[i], i))):
