@@ -10,7 +10,8 @@ from typing import Any
 from tunesmith import formats
 from tunesmith.corpus.sources import find_sources
 from tunesmith.errors import InputError
-from tunesmith.evaluation.rules import RULES, Heard, RuleScore, judge
+from tunesmith.evaluation.rules import RULES, judge
+from tunesmith.evaluation.rules_heard import Heard, RuleScore
 from tunesmith.evaluation.rules_score import combined
 from tunesmith.melody import Melody
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 
-from tunesmith.evaluation.rules import RULES, RuleScore, judge
+from tunesmith.evaluation.rules import RULES, judge
+from tunesmith.evaluation.rules_heard import RuleScore
 from tunesmith.melody import Melody
 
 # BEGIN TABLES printed by benchmarks/rules.py fit
