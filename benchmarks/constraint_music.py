@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from realism import CHUNK, commit, print_distances, table
+from realism import CHUNK, Maker, commit, print_distances, sampled, table
 
 from tunesmith.api.composing import generate, load_model
 from tunesmith.api.drawing import Drawing, sample
@@ -59,22 +59,31 @@ def main() -> None:
     held = [t.melody for t in corpus.tunes("validation") if t.source == args.style]
     digest = model.checkpoint.sha256[:12]
     print(json.dumps({"model": digest, "seed": args.seed, "commit": commit()}))
-    rows = []
+    rows, seed = [], args.seed * 1_000_003
     for name, values in SETS.items():
         asked = Constraints(**values)
         path = args.out / f"{args.style}-{digest}-{args.seed}-{list(SETS).index(name)}"
-        kept = drawn(model, asked, args, path.with_suffix(".kept.jsonl"))
         plain = Constraints(**{n: values[n] for n in ("key", "mode", "bars", "meter")})
-        # The mode is told to both; which notes it allows is a constraint of the first alone.
-        pool = drawn(model, None, args, path.with_suffix(".pool.jsonl"), asked, plain)
-        taken = [m for m in pool if all(c.held for c in check(m, asked))]
-        thrown = [m for m in pool if not all(c.held for c in check(m, asked))]
+
+        def constrained(start: int, size: int, asked: Constraints = asked) -> list[Melody]:
+            tunes = generate(model, asked, count=size, seed=seed + start, style=args.style)
+            return [t.melody for t in tunes]
+
+        def told(start: int, size: int, plain: Constraints = plain) -> list[Melody]:
+            # The mode is told to both; which notes it allows binds only the constrained.
+            return conditioned(model, plain, size, seed + start, args.style)
+
+        kept = sampled(path.with_suffix(".kept.jsonl"), args.count, constrained)
+        pool = pooled(path.with_suffix(".pool.jsonl"), told, asked, args.count)
+        taken = [m for m in pool if keeps(m, asked)]
+        thrown = [m for m in pool if not keeps(m, asked)]
         accepted = len(taken) / len(pool)
         print(f"{name}: {accepted:.1%} of {len(pool)} accepted", flush=True)
         bits = [str(bits_of(model, s)) for s in (kept, taken, thrown)]
-        told = str(two_sample(kept, taken[: len(kept)])) if len(taken) > 50 else "too few accepted"
+        enough = len(taken) > 50
+        apart = str(two_sample(kept, taken[: len(kept)])) if enough else "too few accepted"
         rows.append(
-            [name, f"{accepted:.1%}", f"{len(kept)}, {len(taken[: len(kept)])}", told, *bits]
+            [name, f"{accepted:.1%}", f"{len(kept)}, {len(taken[: len(kept)])}", apart, *bits]
         )
         sets = {"constrained": kept, "rejection": taken}
         found = {n: realism(s, held) for n, s in sets.items()}
@@ -88,39 +97,20 @@ def main() -> None:
            "accepted", "thrown away"], rows)  # fmt: skip
 
 
-def drawn(
-    model: Model,
-    asked: Constraints | None,
-    args: argparse.Namespace,
-    path: Path,
-    accept: Constraints | None = None,
-    told: Constraints | None = None,
-) -> list[Melody]:
-    """Tunes of a file, made where they are not there yet: COUNT, or until COUNT keep `accept`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole = path.read_bytes() if path.exists() else b""
-    lines = whole[: whole.rfind(b"\n") + 1].splitlines()
-    made = [Melody.from_dict(json.loads(line)) for line in lines]
+def pooled(path: Path, make: Maker, asked: Constraints, count: int) -> list[Melody]:
+    """Tunes that were told the conditions, as many as it takes until COUNT of them keep `asked`."""
+    size = 0
+    while size < MOST * count:
+        size += CHUNK
+        made = sampled(path, size, make)
+        if sum(keeps(m, asked) for m in made) >= count:
+            break
+    return made
 
-    def missing() -> int:
-        if accept is None:
-            return args.count - len(made)
-        good = sum(all(c.held for c in check(m, accept)) for m in made)
-        return (args.count - good) * (len(made) < MOST * args.count)
 
-    while missing() > 0:
-        seed = args.seed * 1_000_003 + len(made)
-        if asked:
-            tunes = [t.melody for t in generate(
-                model, asked, count=CHUNK, seed=seed, style=args.style)]  # fmt: skip
-        else:
-            assert told is not None
-            tunes = conditioned(model, told, CHUNK, seed, args.style)
-        made += tunes
-        text = "".join(json.dumps(m.to_dict(), separators=(",", ":")) + "\n" for m in made)
-        path.write_text(text, encoding="utf-8")
-        print(f"{path.name}: {len(made)}", flush=True)
-    return made if accept else made[: args.count]
+def keeps(melody: Melody, asked: Constraints) -> bool:
+    """Whether a finished melody keeps what was asked."""
+    return all(c.held for c in check(melody, asked))
 
 
 def conditioned(model: Model, told: Constraints, count: int, seed: int, style: str) -> list[Melody]:

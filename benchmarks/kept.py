@@ -119,7 +119,7 @@ def choose(
     """What `generate --count KEEP --from …` keeps of a chunk."""
     melodies = [Melody.from_dict(t["melody"]) for t in chunk]
     candidates = [
-        ranking.Candidate(t["rules"], t["bits_per_note"] or 0.0, t["longest_run"],
+        ranking.Candidate(t["rules"], t["bits_per_note"], t["longest_run"],
                           sparse=len(m.notes) < len(m.bars))
         for t, m in zip(chunk, melodies, strict=True)
     ]  # fmt: skip

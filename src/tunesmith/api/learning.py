@@ -13,9 +13,9 @@ from tunesmith.api.preparing import style_names, tokenised
 from tunesmith.api.tracing import BOX, put_index
 from tunesmith.corpus import Corpus
 from tunesmith.errors import InputError, MissingExtraError, UsageError
-from tunesmith.model.checkpoint import load_checkpoint
+from tunesmith.model.checkpoint import Checkpoint, load_checkpoint
 from tunesmith.model.config import ModelConfig
-from tunesmith.tokens import make_vocabulary, vocabulary_from_dict
+from tunesmith.tokens import Vocabulary, make_vocabulary, vocabulary_from_dict
 
 NON_COMMERCIAL = "non-commercial"
 
@@ -83,19 +83,10 @@ def train(
 
     begun = _begun(Path(out)) if resume else {}
     opened = Corpus.open(corpus)
-    base, start = None, None
-    if start_from is not None:
-        start = BOX if start_from == "default" else Path(start_from)
-        base = load_checkpoint(start)
-        known = vocabulary_from_dict(base.vocabulary)
-        if tokens not in (None, known.kind) or size is not None:
-            raise UsageError(
-                f"the model to start from has tokens and a size of its own ({known.kind})",
-                where=str(start_from),
-                remedy="leave out --tokens and --size",
-            )
-        styles = tuple(dict.fromkeys((*known.styles, *style_names(opened))))
-        vocabulary = make_vocabulary(known.kind, styles)
+    start = BOX if start_from == "default" else start_from and Path(start_from)
+    base = load_checkpoint(start) if start else None
+    if base:
+        vocabulary = _of_base(base, opened, tokens, size, str(start_from))
     else:
         kind = tokens or begun.get("vocabulary", {}).get("kind", "notes")
         vocabulary = make_vocabulary(kind, style_names(opened))
@@ -105,30 +96,12 @@ def train(
         config = ModelConfig.from_dict(begun["model"])
     else:
         config = ModelConfig.from_size(size or "nano", vocabulary.size, **vocabulary.recall_fields)
-    recipe = training.Recipe.of_size(config)
-    if begun:
-        recipe = training.Recipe(**begun["recipe"])
+    recipe = training.Recipe(**begun["recipe"]) if begun else training.Recipe.of_size(config)
     if dropout is not None:
         recipe = replace(recipe, dropout=dropout)
     context = config.max_position_embeddings
     sides = {s: tokenised(opened, vocabulary, s, context) for s in ("train", "validation")}
     data = {s: training.TokenData(t.ids, t.offsets) for s, t in sides.items()}
-    provenance: dict[str, Any] = {
-        "made_by": f"tunesmith {__version__}",
-        "licence": _licence(opened),
-        "corpus_fingerprint": opened.fingerprint,
-        "split_sha256": opened.manifest["split"]["sha256"],
-        "sources": [
-            {k: s[k] for k in ("name", "licence", "tunes", "notes", "files_sha256")}
-            for s in opened.manifest["sources"]
-        ],
-        "tokens": {side: t.counts for side, t in sides.items()},
-    }
-    if base:
-        kept = ("made_by", "licence", "sources", "scores")
-        provenance["started_from"] = {k: base.provenance.get(k) for k in kept}
-        if NON_COMMERCIAL in str(base.provenance.get("licence")).lower():
-            provenance["licence"] = base.provenance["licence"]
     last = training.train(
         data["train"],
         data["validation"],
@@ -143,11 +116,48 @@ def train(
         force=force,
         start_from=base,
         recipe=recipe,
-        provenance=provenance,
+        provenance=_provenance(opened, base, {k: t.counts for k, t in sides.items()}),
         log=log,
     )
     put_index(opened, out, start)
     return last
+
+
+def _of_base(
+    base: Checkpoint, corpus: Corpus, tokens: str | None, size: str | None, name: str
+) -> Vocabulary:
+    """The tokens of a model to start from, with the styles of the corpus too."""
+    known = vocabulary_from_dict(base.vocabulary)
+    if tokens not in (None, known.kind) or size is not None:
+        raise UsageError(
+            f"the model to start from has tokens and a size of its own ({known.kind})",
+            where=name,
+            remedy="leave out --tokens and --size",
+        )
+    return make_vocabulary(known.kind, (*dict.fromkeys((*known.styles, *style_names(corpus))),))
+
+
+def _provenance(
+    opened: Corpus, base: Checkpoint | None, counts: dict[str, dict[str, int]]
+) -> dict[str, Any]:
+    """What is kept with a model: the corpus, what its tokens hold of it, where it started."""
+    provenance: dict[str, Any] = {
+        "made_by": f"tunesmith {__version__}",
+        "licence": _licence(opened),
+        "corpus_fingerprint": opened.fingerprint,
+        "split_sha256": opened.manifest["split"]["sha256"],
+        "sources": [
+            {k: s[k] for k in ("name", "licence", "tunes", "notes", "files_sha256")}
+            for s in opened.manifest["sources"]
+        ],
+        "tokens": counts,
+    }
+    if base:
+        kept = ("made_by", "licence", "sources", "scores")
+        provenance["started_from"] = {k: base.provenance.get(k) for k in kept}
+        if NON_COMMERCIAL in str(base.provenance.get("licence")).lower():
+            provenance["licence"] = base.provenance["licence"]
+    return provenance
 
 
 def _begun(out: Path) -> dict[str, Any]:

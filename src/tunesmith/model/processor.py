@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 LONGEST = 1024
-"""Positions from which on the weights of attention would take too much memory."""
+"""Positions beyond which the weights of attention would take too much memory."""
 _BLOCK = 128  # queries that are taken at once
 
 
@@ -83,17 +83,8 @@ def attend(
 
 class _Attend(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        q_weight: Tensor,
-        k_weight: Tensor,
-        cos: Tensor,
-        sin: Tensor,
-        epsilon: float,
-    ) -> Tensor:
+    def forward(ctx: Any, *given: Any) -> Tensor:
+        q, k, v, q_weight, k_weight, cos, sin, epsilon = given  # as `attend` has them
         b, t, _ = q.shape
         e = len(q_weight)
         with torch.autocast(q.device.type, enabled=False):

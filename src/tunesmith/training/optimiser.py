@@ -37,7 +37,7 @@ class Optimiser:
         network: its weights are changed in place.
         matrix_rate, other_rate: full learning rates.
         decay: weight decay of the matrices, times the learning rate at each step.
-        dtype: in which matrices are made orthogonal; bfloat16 is as good for training.
+        dtype: in which matrices are made orthogonal.
         each: like `map`; may call the function beside itself for matrices of other shapes.
     """
 

@@ -66,9 +66,7 @@ class KeptLine(Constraint):
         """The rows that have notes, each with every place at which it fits the line."""
         rows: list[Row] = []
         start = None
-        for (begin, end), keep in zip(
-            pairwise([*self._bars, self._bars[-1] + 1]), [*self._keeps, False], strict=True
-        ):
+        for begin, keep in zip(self._bars, [*self._keeps, False], strict=True):
             if keep:
                 start = begin if start is None else start
             elif start is not None:
@@ -78,7 +76,6 @@ class KeptLine(Constraint):
                     fits = [k for k in range(self.notes) if self._fits(k, pitches)]
                     rows.append(Row(start, inside[0][0], len(inside), tuple(fits)))
                 start = None
-            del end
         return rows
 
     def _fits(self, count: int, pitches: Sequence[int]) -> bool:

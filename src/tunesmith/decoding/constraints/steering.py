@@ -49,8 +49,6 @@ from tunesmith.tokens.table import (
 Mask = NDArray[np.bool_]
 _MOST_KEPT = 100_000
 """Places of tunes that are remembered at a time."""
-_LEAST = 1_000
-"""The budget of a search after several that were not settled."""
 _HEADER = ("start", "bos", "style", "mode", "key", "density", "low", "high")
 
 
@@ -352,10 +350,8 @@ class Steered(Grammar):
             return False
         state.after[token] = after
         if after.live is None:
-            # Where searches do not come to an end, each is given less: another id will do.
             usual = self.search.budget
-            less = max(_LEAST, usual >> self.unsettled)
-            self.search.budget = less if patience == 1 else usual * patience
+            self.search.budget = usual * patience
             try:
                 after.live = self._is_live(after)
             except OutOfBudget:
