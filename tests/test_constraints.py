@@ -26,7 +26,7 @@ from tunesmith.decoding.constraints import (
 )
 from tunesmith.decoding.constraints.checking import events
 from tunesmith.decoding.constraints.explaining import Conflict
-from tunesmith.decoding.constraints.search import Search
+from tunesmith.decoding.constraints.search import Allowance, Search
 from tunesmith.errors import UsageError
 from tunesmith.melody import Melody, Meter, Note
 from tunesmith.tokens import make_vocabulary
@@ -471,3 +471,28 @@ def test_the_density_that_the_model_chooses_agrees_with_the_notes_a_bar(asked, c
         state = grammar.advance(state, token)
     allowed = grammar.allowed(state)[DENSITY0 : DENSITY0 + len(DENSITIES) + 1]
     assert np.flatnonzero(allowed).tolist() == classes
+
+
+def test_all_melodies_of_a_rhythm_at_once_tell_one_that_keeps_everything():
+    # The third note must be C: from E a step there is all that leads to it, though E is the goal.
+    asked = Constraints(
+        meter="4/4", bars=2, pickup="no", notes_per_bar="4:4", note_values="1/4",
+        chords="C Fm | C", range="C4:E4", start="E4", end="E4", max_leap=2,
+    )  # fmt: skip
+    facts, automata = asked.assemble()
+    search = Search(facts, automata)
+    groups = search.start(-1, -1)
+    assert groups is not None
+    (root,) = search._roots(facts.meters()[0], groups)
+    way = search._crowds.settle(root, Allowance(1000))
+    assert way is not None and way[0] == root and search.may_end(way[-1])
+    for before, after in pairwise(way):
+        assert after in search._children(before)
+    far = replace(asked, max_leap=1).assemble()
+    search = Search(*far)
+    groups = search.start(-1, -1)
+    assert groups is not None
+    assert all(
+        search._crowds.settle(root, Allowance(1000)) is None
+        for root in search._roots(facts.meters()[0], groups)
+    )
