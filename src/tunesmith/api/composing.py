@@ -26,9 +26,9 @@ LIKE_COPY = 10
 """Notes that the longest run shared with a `like` melody may have, if nothing is said."""
 
 MOST_SILENCE = 0.5
-"""The share of silence above which the command draws a tune again. Of the model's plain tunes
-1.6 % have more (3 of 192), all in the style of lieder; of 600 printed lieder 1.5 %, of 1,049 other
-tunes none."""
+"""The share of silence above which the command draws a tune again. Of the training tunes 2.4 % of
+the lieder (32 of 1,317) have more and none of the 4,255 others; of the model's plain tunes 2 % (4 of
+192), in the style of lieder 8 % (15 of 192)."""
 
 _SAY_SILENCE = ("rest_share", "notes_per_bar", "rhythm", "rhythm_from")
 """Constraints that speak of silence themselves."""
