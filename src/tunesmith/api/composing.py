@@ -27,8 +27,8 @@ LIKE_COPY = 10
 
 MOST_SILENCE = 0.5
 """The share of silence above which the command draws a tune again. Of the training tunes 2.4 % of
-the lieder (32 of 1,317) have more and none of the 4,255 others; of the model's plain tunes 2 % (4 of
-192), in the style of lieder 8 % (15 of 192)."""
+the lieder (32 of 1,317) have more and none of the 4,255 others; of the model's plain tunes 2 %
+(4 of 192), in the style of lieder 8 % (15 of 192)."""
 
 _SAY_SILENCE = ("rest_share", "notes_per_bar", "rhythm", "rhythm_from")
 """Constraints that speak of silence themselves."""
