@@ -27,8 +27,8 @@ from tunesmith.decoding.constraints import (
 from tunesmith.decoding.constraints.checking import events
 from tunesmith.decoding.constraints.events import COMPASS
 from tunesmith.decoding.constraints.explaining import Conflict
-from tunesmith.decoding.constraints.search import Allowance, Search
 from tunesmith.decoding.constraints.inside import Inside
+from tunesmith.decoding.constraints.search import Allowance, Search
 from tunesmith.decoding.generating import TRIES
 from tunesmith.errors import UsageError
 from tunesmith.melody import Melody, Meter, Note
