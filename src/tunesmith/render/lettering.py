@@ -168,6 +168,10 @@ FAMILIES = (
 """Fonts for what our alphabet cannot write; the first that the viewer has."""
 
 
+_CHORD_SIZE = 0.88
+"""Chord symbols to verovio's: our letters are wider than those by which it keeps them apart."""
+
+
 def letter_texts(parent: ET.Element, *, bold: bool = False) -> None:
     """Put paths in the place of every <text> below an element of verovio's SVG.
 
@@ -190,6 +194,7 @@ def letter_texts(parent: ET.Element, *, bold: bool = False) -> None:
             else:
                 text = run.text
                 if is_chord:
+                    size *= _CHORD_SIZE
                     text = _SHARP_DEGREE.sub("♯", _FLAT_DEGREE.sub("♭", text))
                 line.add(text, size)
         if line.is_complete:
