@@ -189,12 +189,13 @@ def letter_texts(parent: ET.Element, *, bold: bool = False) -> None:
             if len(run) or not run.text:
                 continue
             size = float(run.get("font-size", "405px").removesuffix("px"))
+            if is_chord:
+                size *= _CHORD_SIZE
             if run.get("font-family") == _MUSIC_FONT:
                 line.add_signs(run.text, size)
             else:
                 text = run.text
                 if is_chord:
-                    size *= _CHORD_SIZE
                     text = _SHARP_DEGREE.sub("♯", _FLAT_DEGREE.sub("♭", text))
                 line.add(text, size)
         if line.is_complete:
