@@ -327,6 +327,17 @@ def test_of_many_tunes_silent_ones_are_kept_last(model):
     assert 0 < sum(silent) < 16 and places == sorted(silent)
 
 
+def test_new_bars_of_silence_are_drawn_again(model, greensleeves):
+    how = {"bars": 4, "only_new": True, "count": 4, "seed": 1}
+    plain = continue_(model, greensleeves, **how)
+    most = sorted(map(silence, plain))[1]
+    tunes = continue_(model, greensleeves, **how, most_silence=most)
+    assert max(map(silence, plain)) > most >= max(map(silence, tunes))
+    assert all(len(t.melody.notes) >= 4 for t in tunes)
+    rests = Constraints(rest_share="0.6:0.9")
+    assert silence(continue_(model, greensleeves, rests, **how, most_silence=0.5)[0]) >= 0.6
+
+
 def test_who_asks_for_rests_gets_them(model):
     wanted = Constraints(rest_share="0.6:0.9")
     (tune,) = generate(model, wanted, seed=1, bars=4, most_silence=0.5)

@@ -44,7 +44,7 @@ _REDRAWN = 32
 """How many times as many tunes may be drawn as are wanted, where silence is refused: in the style
 of lieder, without a number of bars, four in five are (103 of 128)."""
 
-_SAY_SILENCE = ("rest_share", "notes_per_bar", "rhythm", "rhythm_from")
+SAY_SILENCE = ("rest_share", "notes_per_bar", "rhythm", "rhythm_from")
 """Constraints that speak of silence themselves."""
 
 
@@ -106,7 +106,7 @@ def generate(
         "generate", make, lambda melody: [(constraints, melody)], asked=asked, new=lambda m: m
     )
     if not like:
-        if most_silence is not None and not any(n in asked for n in _SAY_SILENCE):
+        if most_silence is not None and not any(n in asked for n in SAY_SILENCE):
             refuse_silence = partial(too_silent, most=most_silence)
             plan = replace(plan, refuse=refuse_silence, redrawn=_REDRAWN)
         return draw(model, plan, drawing)
