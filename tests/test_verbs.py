@@ -338,6 +338,13 @@ def test_new_bars_of_silence_are_drawn_again(model, greensleeves):
     assert silence(continue_(model, greensleeves, rests, **how, most_silence=0.5)[0]) >= 0.6
 
 
+def test_the_chords_that_are_asked_for_stand_over_the_tune(model):
+    wanted = Constraints(chords="Dm7 | G7 C", meter="4/4", pickup="1/4")
+    (tune,) = generate(model, wanted, seed=1, bars=3)
+    found = [(c.tick, c.symbol) for c in tune.melody.chords]
+    assert found == [(480, "Dm7"), (2400, "G7"), (3360, "C"), (4320, "Dm7")] and held(tune)
+
+
 def test_who_asks_for_rests_gets_them(model):
     wanted = Constraints(rest_share="0.6:0.9")
     (tune,) = generate(model, wanted, seed=1, bars=4, most_silence=0.5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from tunesmith.decoding.constraints.search import OutOfBudget
 from tunesmith.errors import InputError, UsageError
 from tunesmith.evaluation.originality import shared_run
 from tunesmith.keyfinding import with_estimates
-from tunesmith.melody import TICKS_PER_QUARTER, Key, Melody, pitch_class
+from tunesmith.melody import TICKS_PER_QUARTER, Chord, Key, Melody, pitch_class
 from tunesmith.theory import SCALES, octave_of, spell
 from tunesmith.tokens.grammar import NotesGrammar
 from tunesmith.tokens.table import FIRST_EVENT, density_class, meter_token
@@ -100,7 +101,10 @@ def generate(
         grammars = [grammar] * len(generators)
         given = FIRST_EVENT if model.vocabulary.kind == "notes" else 1
         made = sample(model, grammars, generators, drawing.sampling, progress)
-        return [Made(_melody(model, one.ids, tonic), ((one, given),)) for one in made]
+        melodies = [_melody(model, one.ids, tonic) for one in made]
+        if constraints.chords:
+            melodies = [_over(melody, constraints.chords) for melody in melodies]
+        return [Made(m, ((one, given),)) for m, one in zip(melodies, made, strict=True)]
 
     plan = Plan(
         "generate", make, lambda melody: [(constraints, melody)], asked=asked, new=lambda m: m
@@ -167,6 +171,18 @@ def _melody(model: Model, ids: Sequence[int], tonic: str | None) -> Melody:
         # C# major is not Db major to who asked for it.
         melody = replace(melody, key=Key(tonic, melody.key.mode))
     return melody
+
+
+def _over(melody: Melody, chords: str) -> Melody:
+    """The melody with the chord symbols that were asked for, from its first full bar on."""
+    entries = [bar.split() for bar in chords.strip().removeprefix("|").removesuffix("|").split("|")]
+    full = [bar for bar in melody.bars if not bar.is_pickup]
+    symbols = [
+        Chord(bar.start + -(-i * bar.meter.bar_ticks // len(entry)), symbol)
+        for bar, entry in zip(full, cycle(entries), strict=False)
+        for i, symbol in enumerate(entry)
+    ]
+    return replace(melody, chords=tuple(c for c in symbols if c.tick < melody.duration))
 
 
 def too_silent(melody: Melody, most: float) -> str:
