@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 
 import tunesmith
 from tunesmith.api.composing import generate, load_model
+from tunesmith.api.drawing import empty_spans, long_silence
 from tunesmith.api.keeping import keep_file, midi_of
 from tunesmith.api.receipts import read_receipt
-from tunesmith.api.refilling import complete, empty_spans, infill, parse_bars
+from tunesmith.api.refilling import complete, infill, parse_bars
 from tunesmith.api.reworking import continue_
 from tunesmith.api.varying import own_grid, parse_keep, vary
 from tunesmith.cli import app
@@ -295,10 +296,53 @@ def test_a_tune_of_silence_is_drawn_again_and_counted(model):
     assert "redrawn" not in plain[0].receipt and silence(max(plain, key=silence)) > most
     tunes = generate(model, count=8, seed=101, bars=4, style="lieder", most_silence=most)
     assert len(tunes) == 8 and all(silence(t) <= most for t in tunes)
-    kept = [t.melody.notes for t in plain if silence(t) <= most]
+    assert not any(long_silence(t.melody) for t in tunes)
+    kept = [t for t in plain if silence(t) <= most and not long_silence(t.melody)]
+    kept = [t.melody.notes for t in kept]
     assert [t.melody.notes for t in tunes[: len(kept)]] == kept
-    (count,) = tunes[0].receipt["redrawn"].values()
+    count = sum(tunes[0].receipt["redrawn"].values())
     assert count == tunes[-1].receipt["index"] + 1 - 8 >= 8 - len(kept)
+
+
+def test_silence_at_the_beginning_and_long_silence_are_told():
+    assert not long_silence(abc("z3A|GABc|z4|z4|d4|")) and not long_silence(abc("A|GABc|"))
+    assert "begin" in long_silence(abc("z|GABc|d4|"))
+    assert "begin" in long_silence(abc("z4|GABc|d4|"))
+    assert "in a row" in long_silence(abc("GABc|z4|z4|z4|d4|"))
+
+
+def test_a_tune_that_begins_with_silence_is_drawn_again(model):
+    how = {"key": "D", "mode": "minor", "bars": 8, "seed": 2, "style": "lieder"}
+    assert "begin" in long_silence(generate(model, **how)[0].melody)
+    (tune,) = generate(model, **how, most_silence=0.5)
+    assert not long_silence(tune.melody)
+    assert any("begin" in why for why in tune.receipt["redrawn"])
+
+
+def test_of_many_tunes_silent_ones_are_kept_last(model):
+    how = {"style": "lieder", "bars": 8, "seed": 4}
+    silent = [bool(long_silence(t.melody)) for t in generate(model, count=16, **how)]
+    kept = generate(model, count=16, **how, from_=16, apart=0.0)
+    places = [bool(long_silence(t.melody)) for t in kept]
+    assert 0 < sum(silent) < 16 and places == sorted(silent)
+
+
+def test_new_bars_of_silence_are_drawn_again(model, greensleeves):
+    how = {"bars": 4, "only_new": True, "count": 4, "seed": 1}
+    plain = continue_(model, greensleeves, **how)
+    most = sorted(map(silence, plain))[1]
+    tunes = continue_(model, greensleeves, **how, most_silence=most)
+    assert max(map(silence, plain)) > most >= max(map(silence, tunes))
+    assert all(len(t.melody.notes) >= 4 for t in tunes)
+    rests = Constraints(rest_share="0.6:0.9")
+    assert silence(continue_(model, greensleeves, rests, **how, most_silence=0.5)[0]) >= 0.6
+
+
+def test_the_chords_that_are_asked_for_stand_over_the_tune(model):
+    wanted = Constraints(chords="Dm7 | G7 C", meter="4/4", pickup="1/4")
+    (tune,) = generate(model, wanted, seed=1, bars=3)
+    found = [(c.tick, c.symbol) for c in tune.melody.chords]
+    assert found == [(480, "Dm7"), (2400, "G7"), (3360, "C"), (4320, "Dm7")] and held(tune)
 
 
 def test_who_asks_for_rests_gets_them(model):

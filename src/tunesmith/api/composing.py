@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 
-from tunesmith.api.drawing import BATCH, TEMPERATURE, TOP_P, Drawing, Plan, Progress, draw, sample
+from tunesmith.api.drawing import (
+    BATCH,
+    TEMPERATURE,
+    TOP_P,
+    Drawing,
+    Plan,
+    Progress,
+    draw,
+    long_silence,
+    sample,
+)
 from tunesmith.api.model import Model, Tune, load_model
 from tunesmith.api.receipts import RECEIPT_FORMAT, Made, asked_data, read_receipt
 from tunesmith.decoding.constraints import Constraints, Primed, Steered, explain
@@ -17,7 +28,7 @@ from tunesmith.decoding.constraints.search import OutOfBudget
 from tunesmith.errors import InputError, UsageError
 from tunesmith.evaluation.originality import shared_run
 from tunesmith.keyfinding import with_estimates
-from tunesmith.melody import TICKS_PER_QUARTER, Key, Melody, pitch_class
+from tunesmith.melody import TICKS_PER_QUARTER, Chord, Key, Melody, pitch_class
 from tunesmith.theory import SCALES, octave_of, spell
 from tunesmith.tokens.grammar import NotesGrammar
 from tunesmith.tokens.table import FIRST_EVENT, density_class, meter_token
@@ -30,7 +41,11 @@ MOST_SILENCE = 0.5
 the lieder (32 of 1,317) have more and none of the 4,255 others; of the model's plain tunes 2 %
 (4 of 192), in the style of lieder 8 % (15 of 192)."""
 
-_SAY_SILENCE = ("rest_share", "notes_per_bar", "rhythm", "rhythm_from")
+_REDRAWN = 32
+"""How many times as many tunes may be drawn as are wanted, where silence is refused: in the style
+of lieder, without a number of bars, four in five are (103 of 128)."""
+
+SAY_SILENCE = ("rest_share", "notes_per_bar", "rhythm", "rhythm_from")
 """Constraints that speak of silence themselves."""
 
 
@@ -58,8 +73,10 @@ def generate(
             density are asked for, where nothing else is. No run of more than `LIKE_COPY` of
             its notes (or `max_copy`, if given) is copied, in any transposition.
         most_silence: the share of silence above which a tune is drawn again, which the receipt
-            counts as 'redrawn'; None for any. Constraints on rests, notes a bar or rhythm, and
-            `like`, speak for themselves: then it is not looked at.
+            counts as 'redrawn'; so is then one whose first bar or pickup is empty, or more than
+            `MOST_EMPTY` bars in a row. None for any. Where more are drawn than are
+            kept, those with such gaps come last instead. Constraints on rests, notes a bar or
+            rhythm, and `like`, speak for themselves: then it is not looked at.
         bars: as in `Constraints`, for short.
         key: as in `Constraints`, for short.
         mode: as in `Constraints`, for short.
@@ -85,14 +102,19 @@ def generate(
         grammars = [grammar] * len(generators)
         given = FIRST_EVENT if model.vocabulary.kind == "notes" else 1
         made = sample(model, grammars, generators, drawing.sampling, progress)
-        return [Made(_melody(model, one.ids, tonic), ((one, given),)) for one in made]
+        melodies = [_melody(model, one.ids, tonic) for one in made]
+        if constraints.chords:
+            melodies = [_over(melody, constraints.chords) for melody in melodies]
+        return [Made(m, ((one, given),)) for m, one in zip(melodies, made, strict=True)]
 
     plan = Plan(
         "generate", make, lambda melody: [(constraints, melody)], asked=asked, new=lambda m: m
     )
     if not like:
-        if most_silence is not None and not any(n in asked for n in _SAY_SILENCE):
-            plan = replace(plan, refuse=partial(_too_silent, most=most_silence))
+        speaks = drawing.drawn > drawing.count or any(n in asked for n in SAY_SILENCE)
+        if most_silence is not None and not speaks:
+            refuse_silence = partial(too_silent, most=most_silence)
+            plan = replace(plan, refuse=refuse_silence, redrawn=_REDRAWN)
         return draw(model, plan, drawing)
     most = LIKE_COPY if drawing.max_copy is None else drawing.max_copy
 
@@ -153,9 +175,23 @@ def _melody(model: Model, ids: Sequence[int], tonic: str | None) -> Melody:
     return melody
 
 
-def _too_silent(melody: Melody, most: float) -> str:
+def _over(melody: Melody, chords: str) -> Melody:
+    """The melody with the chord symbols that were asked for, from its first full bar on."""
+    entries = [bar.split() for bar in chords.strip().removeprefix("|").removesuffix("|").split("|")]
+    full = [bar for bar in melody.bars if not bar.is_pickup]
+    symbols = [
+        Chord(bar.start + -(-i * bar.meter.bar_ticks // len(entry)), symbol)
+        for bar, entry in zip(full, cycle(entries), strict=False)
+        for i, symbol in enumerate(entry)
+    ]
+    return replace(melody, chords=tuple(c for c in symbols if c.tick < melody.duration))
+
+
+def too_silent(melody: Melody, most: float) -> str:
+    """Why a melody is refused for its silence, or ''."""
     silent = 1 - sum(n.duration for n in melody.notes) / melody.duration
-    return f"more than {100 * most:g} % is silence (--rest-share 0:1 takes any)" * (silent > most)
+    why = f"more than {100 * most:g} % is silence" if silent > most else long_silence(melody)
+    return why and f"{why} (--rest-share 0:1 takes any)"
 
 
 def _like(melody: Melody, constraints: Constraints, how: Drawing) -> tuple[Constraints, Drawing]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tunesmith.api.composing import steered
-from tunesmith.api.drawing import Drawing, Plan, Progress, draw, sample
+from tunesmith.api.drawing import Drawing, Plan, Progress, draw, empty_spans, sample
 from tunesmith.api.model import Model, Tune
 from tunesmith.api.receipts import Judged, Made, asked_data, plain
 from tunesmith.api.reworking import header_wishes, notes_model, own_scale, prepared, with_header
@@ -208,19 +208,6 @@ def complete(
         constraints = replace(constraints, notes_per_bar="1:96")
     about = {"filled": [[a + 1, b] for a, b in spans]}
     return _fill(model, melody, source, spans, constraints, "complete", {}, about, how)
-
-
-def empty_spans(melody: Melody) -> tuple[Span, ...]:
-    """The stretches of full bars in which nothing sounds."""
-    full = [b for b in melody.bars if not b.is_pickup]
-    empty = [not any(n.onset < b.end and n.end > b.start for n in melody.notes) for b in full]
-    spans: list[Span] = []
-    for i, is_empty in enumerate(empty):
-        if is_empty and spans and spans[-1][1] == i:
-            spans[-1] = (spans[-1][0], i + 1)
-        elif is_empty:
-            spans.append((i, i + 1))
-    return tuple(spans)
 
 
 def _fill(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tunesmith.api.composing import steered
+from tunesmith.api.composing import SAY_SILENCE, steered, too_silent
 from tunesmith.api.drawing import Drawing, Plan, Progress, draw, sample
 from tunesmith.api.model import Model, Tune
 from tunesmith.api.receipts import Made, asked_data, plain
@@ -106,6 +106,7 @@ def continue_(
     *,
     bars: int = 8,
     only_new: bool = False,
+    most_silence: float | None = None,
     **how: Any,
 ) -> list[Tune]:
     """Go on with a melody.
@@ -121,6 +122,7 @@ def continue_(
         constraints: what the new bars must keep.
         bars: how many new ones, 1 to 512 with the melody's own.
         only_new: whether to give the new bars alone, without the melody.
+        most_silence: as in `generate`, of the new bars; then they also have a note for each bar.
         how: as for `generate`.
 
     Raises:
@@ -165,8 +167,14 @@ def continue_(
     def new(made: Melody) -> Melody:
         return made if only_new else _after(made, begin)
 
+    def refuse(made: Melody) -> str:
+        if most_silence is None or any(n in asked.asked() for n in SAY_SILENCE):
+            return ""
+        few = "they have fewer notes than bars" * (len(new(made).notes) < bars)
+        return few or too_silent(new(made), most_silence)
+
     plan = Plan(
-        "continue", make, lambda made: [(keeps, new(made))], new=new,
+        "continue", make, lambda made: [(keeps, new(made))], new=new, refuse=refuse,
         asked={**asked_data(asked), "bars": bars, "only_new": only_new},
         about={"source": plain(melody), "primer_bars": own, "moved_in_primer": encoded.moved},
     )  # fmt: skip

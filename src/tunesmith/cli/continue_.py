@@ -52,10 +52,11 @@ def continue_(
 ) -> None:  # fmt: skip
     """Go on with a melody. What must hold, holds in the new bars; see docs/constraints.md."""
     from tunesmith.api import reworking
+    from tunesmith.api.composing import MOST_SILENCE
     from tunesmith.decoding.constraints import Constraints
 
     rework(
         reworking.continue_, path, track, model, soft, choice, output, out,
         Constraints(**constraints_of(pitches, times, shape)),
-        alone=only_new, bars=bars, only_new=only_new,
+        alone=only_new, bars=bars, only_new=only_new, most_silence=MOST_SILENCE,
     )  # fmt: skip

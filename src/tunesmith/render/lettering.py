@@ -168,6 +168,10 @@ FAMILIES = (
 """Fonts for what our alphabet cannot write; the first that the viewer has."""
 
 
+_CHORD_SIZE = 0.88
+"""Chord symbols to verovio's: our letters are wider than those by which it keeps them apart."""
+
+
 def letter_texts(parent: ET.Element, *, bold: bool = False) -> None:
     """Put paths in the place of every <text> below an element of verovio's SVG.
 
@@ -185,6 +189,8 @@ def letter_texts(parent: ET.Element, *, bold: bool = False) -> None:
             if len(run) or not run.text:
                 continue
             size = float(run.get("font-size", "405px").removesuffix("px"))
+            if is_chord:
+                size *= _CHORD_SIZE
             if run.get("font-family") == _MUSIC_FONT:
                 line.add_signs(run.text, size)
             else:

@@ -6,6 +6,8 @@ import re
 import xml.etree.ElementTree as ET
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 import resvg_py
@@ -13,7 +15,7 @@ import verovio
 
 from tunesmith.errors import InputError, UsageError
 from tunesmith.formats import musicxml
-from tunesmith.melody import Melody
+from tunesmith.melody import Chord, Melody
 from tunesmith.render.lettering import FAMILIES, Lettering, letter_texts, width_of
 
 WIDTH = 945
@@ -170,6 +172,7 @@ def engrave(
         even: break after every 8, 4, 2 or 1 bars, the most for which no system is
             denser than where there is a break as soon as one is full.
     """
+    melody = replace(melody, chords=_side_by_side(melody.chords))
     source = _simplified(musicxml.dumps([melody]))
     where = melody.title or melody.origin
     toolkit = _loaded(source, index, zoom, where, breaks="auto")
@@ -251,6 +254,17 @@ def _simplified(score: bytes) -> str:
             for degree in harmony.findall("degree"):
                 harmony.remove(degree)
     return ET.tostring(root, encoding="unicode")
+
+
+def _side_by_side(chords: Sequence[Chord]) -> tuple[Chord, ...]:
+    """Chords of one tick as one symbol, since verovio would draw them over each other.
+
+    Lead sheets often write both chords of a bar before its one note.
+    """
+    return tuple(
+        Chord(tick, "  ".join(chord.symbol for chord in together))
+        for tick, together in groupby(chords, lambda chord: chord.tick)
+    )
 
 
 def _tidy(element: ET.Element) -> None:
