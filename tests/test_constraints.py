@@ -25,13 +25,27 @@ from tunesmith.decoding.constraints import (
     register,
 )
 from tunesmith.decoding.constraints.checking import events
+from tunesmith.decoding.constraints.events import NOTE, Place
 from tunesmith.decoding.constraints.explaining import Conflict
+from tunesmith.decoding.constraints.pitches import ContourOf, Heard, SomeKey
 from tunesmith.decoding.constraints.search import Allowance, Search
+from tunesmith.decoding.constraints.times import NoteValues
+from tunesmith.decoding.constraints.tunegraph import TuneGraph
 from tunesmith.errors import UsageError
-from tunesmith.melody import Melody, Meter, Note
+from tunesmith.melody import MODES, Melody, Meter, Note
 from tunesmith.tokens import make_vocabulary
 from tunesmith.tokens.grammar import NotesGrammar
-from tunesmith.tokens.table import BOS, DENSITIES, DENSITY0, FILL, GAP, KEY0, MODE0, UNKNOWN
+from tunesmith.tokens.table import (
+    BOS,
+    DENSITIES,
+    DENSITY0,
+    FILL,
+    GAP,
+    KEY0,
+    METERS,
+    MODE0,
+    UNKNOWN,
+)
 
 VOCABULARY = make_vocabulary("notes")
 TWINKLE = Melody(
@@ -496,3 +510,22 @@ def test_all_melodies_of_a_rhythm_at_once_tell_one_that_keeps_everything():
         search._crowds.settle(root, Allowance(1000)) is None
         for root in search._roots(facts.meters()[0], groups)
     )
+
+
+def test_a_long_contour_in_any_mode_of_a_key_is_worked_out():
+    signs = [1, 1, -1, 0, 1, -1, -1] * 8
+    members = [Heard(), SomeKey([7], MODES, ()), ContourOf(signs)]
+    graph = TuneGraph(members)
+    start = tuple(m.start() for m in members)
+    assert graph.notes_needed(start) == len(signs) + 1
+    for pitch, after in graph.next(start):
+        assert graph.notes_needed(after) == len(signs)
+        assert graph.next(after) and graph.step(start, pitch) == after
+
+
+def test_a_grid_that_note_values_cannot_leave_is_seen_at_once():
+    values = NoteValues([12, 24])
+    last_bar = Place(0, 1, 0, METERS.index("4/4"), 6, 2, 96)
+    assert values.possible((NOTE, 6), last_bar)  # it may end short by the pickup
+    assert not values.possible((NOTE, 6), last_bar._replace(pickup=0))
+    assert values.possible((NOTE, 12), last_bar._replace(pickup=0))

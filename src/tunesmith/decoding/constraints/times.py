@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from fractions import Fraction
+from math import gcd
 from typing import ClassVar
 
 from tunesmith.decoding.constraints.events import (
@@ -40,6 +41,7 @@ class NoteValues(_Time):
     def __init__(self, steps: Iterable[int]) -> None:
         self.steps = frozenset(steps)
         self._longest = max(self.steps)
+        self._grid = gcd(*self.steps)
         self._sums = {0}
         for n in range(1, 4 * 96 + 1):  # the longest bar
             if any(n - s in self._sums for s in self.steps):
@@ -93,6 +95,13 @@ class NoteValues(_Time):
 
     def possible(self, state: tuple[str, int], place: Place) -> bool:  # noqa: D102
         kind, steps = state
+        if not kind:
+            return True
+        if place.room < UNKNOWN_ROOM:
+            # From where this began to the end there are whole lengths alone.
+            ahead = (place.room + steps) % self._grid
+            if ahead and ahead != place.pickup % self._grid:
+                return False
         if kind != NOTE or steps in self.steps:
             return True
         return any(0 < s - steps <= place.room for s in self.steps)

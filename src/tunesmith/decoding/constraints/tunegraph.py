@@ -11,7 +11,7 @@ from tunesmith.decoding.constraints.events import COMPASS, NOTE, Constraint, Eve
 States = tuple[Any, ...]
 MIDDLE_PITCH = 67
 _MOST_STEPS = 400_000
-"""Notes tried in working out what can follow; where that takes more, it is left unused."""
+"""Notes found in working out what can follow; where that takes more, it is left unused."""
 
 
 class TuneGraph:
@@ -34,7 +34,9 @@ class TuneGraph:
         self._given_up = False
         self._useful: dict[States, tuple[tuple[int, States], ...]] = {}
         self._events = [(p, _note(p)) for p in self._pitches]
-        self._moving = [(i, m) for i, m in enumerate(members) if not m.alone]
+        self._moving: list[tuple[int, Constraint, dict[Any, dict[int, Any]]]] = [
+            (i, m, {}) for i, m in enumerate(members) if not m.alone
+        ]
         split = Constraint.split
         self._joint = any(type(m).split is not split for m in members)
         self._parts: dict[States, tuple[States, ...]] = {}
@@ -51,16 +53,27 @@ class TuneGraph:
 
     def _all_after(self, states: States) -> list[tuple[int, States]]:
         """The pitches that may come, each with the states after it."""
+        # Each constraint is asked once for each of its own states, not of the product's.
+        each = []
+        for place, member, known in self._moving:
+            state = states[place]
+            after = known.get(state)
+            if after is None:
+                steps = ((p, member.step(state, event)) for p, event in self._events)
+                after = known[state] = {p: s for p, s in steps if s is not None}
+            each.append((place, after))
+        if not each:
+            return [(p, states) for p in self._pitches]
+        fewest = min((after for _, after in each), key=len)
         found = []
-        for pitch, event in self._events:
-            after = list(states)
-            for place, member in self._moving:
-                state = member.step(states[place], event)
-                if state is None:
+        for pitch in fewest:
+            later = list(states)
+            for place, after in each:
+                if pitch not in after:
                     break
-                after[place] = state
+                later[place] = after[pitch]
             else:
-                found.append((pitch, tuple(after)))
+                found.append((pitch, tuple(later)))
         return found
 
     def step(self, states: States, pitch: int) -> States | None:
@@ -103,40 +116,43 @@ class TuneGraph:
 
     def _explore(self, start: States) -> None:
         """Work out everything that can follow, and how far each state is from an end."""
-        waiting = [start]
+        waiting, new = [start], []
         while waiting:
             states = waiting.pop()
             if states in self._all:
                 continue
             self._all[states] = after = self._all_after(states)
-            self._steps += len(self._pitches)
+            new.append(states)
+            self._steps += 1 + len(after)
             if self._given_up:
                 return
             if self._steps > _MOST_STEPS:
                 self._given_up = True
                 self._useful.clear()
-                if start in self._all:
-                    return
-                waiting = [start]
-                continue
+                return
             waiting += {s for _, s in after}
-        if not self._given_up:
-            self._measure()
+        self._measure(new)
 
-    def _measure(self) -> None:
+    def _measure(self, new: Sequence[States]) -> None:
+        """How far new states are from an end; all that can follow them is known."""
         before: dict[States, list[States]] = {}
-        for states, after in self._all.items():
-            for later in {s for _, s in after}:
+        for states in new:
+            for later in {s for _, s in self._all[states]}:
                 before.setdefault(later, []).append(states)
-        now = [s for s in self._all if accept_all(self._members, s)]
-        self._distance = dict.fromkeys(now, 0)
+        far = self._distance
+        levels: dict[int, list[States]] = {0: [s for s in new if accept_all(self._members, s)]}
+        for later in before:
+            if later in far:
+                levels.setdefault(far[later], []).append(later)
+        far.update(dict.fromkeys(levels[0], 0))
         notes = 0
-        while now:
+        while levels:
+            for later in levels.pop(notes, ()):
+                for states in before.get(later, ()):
+                    if states not in far:
+                        far[states] = notes + 1
+                        levels.setdefault(notes + 1, []).append(states)
             notes += 1
-            earlier = {s for later in now for s in before.get(later, ())}
-            now = [s for s in earlier if s not in self._distance]
-            self._distance.update(dict.fromkeys(now, notes))
-        self._useful.clear()
 
 
 def _note(pitch: int) -> Event:
