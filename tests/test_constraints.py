@@ -497,7 +497,7 @@ def test_all_melodies_of_a_rhythm_at_once_tell_one_that_keeps_everything():
     search = Search(facts, automata)
     groups = search.start(-1, -1)
     assert groups is not None
-    (root,) = search._roots(facts.meters()[0], groups)
+    (root,) = search._beginnings.roots(facts.meters()[0], groups)
     way = search._crowds.settle(root, Allowance(1000))
     assert way is not None and way[0] == root and search.may_end(way[-1])
     for before, after in pairwise(way):
@@ -508,7 +508,7 @@ def test_all_melodies_of_a_rhythm_at_once_tell_one_that_keeps_everything():
     assert groups is not None
     assert all(
         search._crowds.settle(root, Allowance(1000)) is None
-        for root in search._roots(facts.meters()[0], groups)
+        for root in search._beginnings.roots(facts.meters()[0], groups)
     )
 
 

@@ -134,6 +134,10 @@ class Constraint:
         """Whether the melody may end in this state."""
         return True
 
+    def welcomes(self, state: Any, kind: str) -> bool:
+        """Whether no event of a kind is refused from here, whatever else it is; a shortcut."""
+        return False
+
     def possible(self, state: Any, place: Place) -> bool:
         """False only if no end can be reached from here; a shortcut for the search."""
         return True

@@ -114,6 +114,12 @@ class Form(Constraint):
     def start(self) -> FormState:  # noqa: D102
         return FormState()
 
+    def welcomes(self, state: FormState, kind: str) -> bool:  # noqa: D102
+        section = state.section
+        if section < 0:
+            return kind != BAR
+        return kind in (NOTE, REST) and self.sections[section].role == MODEL
+
     def step(self, state: FormState, event: Event) -> Hashable | None:  # noqa: D102
         if event.kind == BAR:
             bars = event.bar + event.left
@@ -129,16 +135,18 @@ class Form(Constraint):
         at = state.at + event.length
         role = self.sections[section].role
         if role == MODEL:
-            return state._replace(at=at, notes=self._written(state, event))
+            return FormState(section, state.models, at, self._written(state, event))
         model = self._model(state, section)
         if event.kind == TIE:
             owed = state.owed - event.length
-            return state._replace(at=at, owed=owed) if owed >= 0 else None
+            later = FormState(section, state.models, at, state.notes, owed, state.same)
+            return later if owed >= 0 else None
         if state.owed:
             return None
         done = state.notes == len(model)
         if event.kind == REST:
-            return state._replace(at=at) if done or at <= model[state.notes][0] else None
+            later = FormState(section, state.models, at, state.notes, 0, state.same)
+            return later if done or at <= model[state.notes][0] else None
         if done or model[state.notes][0] != state.at:
             return None
         _, length, pitch = model[state.notes]
@@ -152,7 +160,7 @@ class Form(Constraint):
         owed = length - event.length
         if owed < 0:
             return None
-        return state._replace(at=at, notes=state.notes + 1, owed=owed, same=same)
+        return FormState(section, state.models, at, state.notes + 1, owed, same)
 
     def _can_vary(self, same: int, seen: int, notes: int) -> bool:
         return 2 * (same + notes - seen) >= notes and (same < notes or seen < notes)
@@ -287,6 +295,9 @@ class _SectionStarts(Constraint):
 
     def __init__(self, sections: int) -> None:
         self._sections = sections
+
+    def welcomes(self, state: int, kind: str) -> bool:
+        return kind in (NOTE, REST) or (kind == TIE and not state)
 
     def step(self, state: int, event: Event) -> Hashable | None:
         if event.kind != BAR:

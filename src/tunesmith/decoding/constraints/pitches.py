@@ -261,6 +261,9 @@ class Cadence(_Notes):
     def start(self) -> Hashable:  # noqa: D102
         return (False, False)
 
+    def welcomes(self, state: tuple[bool, bool], kind: str) -> bool:  # noqa: D102
+        return True
+
     def step(self, state: tuple[bool, bool], event: Event) -> Hashable | None:  # noqa: D102
         pitch = event.pitch % 12
         ends = state[0] and pitch in self.last and self._placed(event)
@@ -303,6 +306,9 @@ class _LastStrong(_Notes):
 
     def start(self) -> Hashable:
         return (0, False)
+
+    def welcomes(self, state: tuple[int, bool], kind: str) -> bool:
+        return True
 
     def step(self, state: tuple[int, bool], event: Event) -> Hashable | None:
         return (min(2, state[0] + 1), event.strong)
@@ -366,6 +372,9 @@ class BarContour(_Notes):
 
     def sees(self, event: Event) -> Hashable:  # noqa: D102
         return None
+
+    def welcomes(self, state: tuple[bool, int, int], kind: str) -> bool:  # noqa: D102
+        return not state[0] or kind != NOTE
 
     def step(self, state: tuple[bool, int, int], event: Event) -> Hashable | None:  # noqa: D102
         due, last, moved = state

@@ -7,8 +7,8 @@ from itertools import product
 from typing import Any
 
 from tunesmith.decoding.constraints.events import COMPASS, NOTE, Constraint, Event
+from tunesmith.decoding.constraints.groups import Group, States
 
-States = tuple[Any, ...]
 MIDDLE_PITCH = 67
 _MOST_STEPS = 400_000
 """Notes found in working out what can follow; where that takes more, it is left unused."""
@@ -23,10 +23,9 @@ class TuneGraph:
     """
 
     def __init__(self, members: Sequence[Constraint], compass: Sequence[int] = COMPASS) -> None:
-        self._members = members
-        start = tuple(m.start() for m in members if m.alone)
-        judges = [m for m in members if m.alone]
-        fits = [p for p in compass if step_all(judges, start, _note(p)) is not None]
+        self._members = members = Group(members)
+        judges = Group(m for m in members if m.alone)
+        fits = [p for p in compass if judges.step(judges.starts(), _note(p)) is not None]
         self._pitches = sorted(fits, key=lambda p: abs(p - MIDDLE_PITCH))
         self._steps = 0
         self._all: dict[States, list[tuple[int, States]]] = {}
@@ -78,7 +77,7 @@ class TuneGraph:
 
     def step(self, states: States, pitch: int) -> States | None:
         """The states after a note."""
-        return step_all(self._members, states, _note(pitch))
+        return self._members.step(states, _note(pitch))
 
     def next(self, states: States) -> tuple[tuple[int, States], ...]:
         """The pitches that may come and from which an end can be reached, the nearest to it first.
@@ -105,7 +104,9 @@ class TuneGraph:
 
     def notes_needed(self, states: States) -> int | None:
         """Notes needed at least before an end; None if none can be reached."""
-        least = None
+        least = self._distance.get(states)
+        if least is not None:
+            return least
         for single in self.singles(states):
             if single not in self._all:
                 self._explore(single)
@@ -140,7 +141,7 @@ class TuneGraph:
             for later in {s for _, s in self._all[states]}:
                 before.setdefault(later, []).append(states)
         far = self._distance
-        levels: dict[int, list[States]] = {0: [s for s in new if accept_all(self._members, s)]}
+        levels: dict[int, list[States]] = {0: [s for s in new if self._members.accept(s)]}
         for later in before:
             if later in far:
                 levels.setdefault(far[later], []).append(later)
@@ -157,22 +158,3 @@ class TuneGraph:
 
 def _note(pitch: int) -> Event:
     return Event(NOTE, 0, pitch, 0, 0, 0, False, 0)
-
-
-def step_all(members: Sequence[Constraint], states: States, event: Event) -> States | None:
-    """The states of a group after an event, or None if one of them forbids it."""
-    if not members:
-        return states
-    kind, after = event[0], []
-    for member, state in zip(members, states, strict=True):
-        if kind in member.hears:
-            state = member.step(state, event)
-            if state is None:
-                return None
-        after.append(state)
-    return tuple(after)
-
-
-def accept_all(members: Sequence[Constraint], states: States) -> bool:
-    """Whether all of a group may end."""
-    return all(m.accept(s) for m, s in zip(members, states, strict=True))
