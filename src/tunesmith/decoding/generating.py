@@ -108,6 +108,7 @@ def generate_ids(
         weighed = _pooled(weighed, allowed, grammars[0].alternatives)
         tokens = choose(weighed, allowed, uniforms, how)
         log_probabilities = log_softmax(logits)
+        several = allowed.sum(axis=1) > 1
         running = []
         for place, row in enumerate(rows):
             token = int(tokens[place])
@@ -121,7 +122,7 @@ def generate_ids(
             if repeats:
                 repeats.push(row, token)
             logs[row].append(float(log_probabilities[place, token]))
-            free[row].append(int(allowed[place].sum()) > 1)
+            free[row].append(bool(several[place]))
             states[row] = grammar.advance(states[row], token)
             if not grammar.ended(states[row]):
                 running.append(place)

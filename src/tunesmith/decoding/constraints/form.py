@@ -86,6 +86,8 @@ class Form(Constraint):
     def __init__(self, sections: Sequence[Section]) -> None:
         self.sections = tuple(sections)
         self._letters = list(dict.fromkeys(s.letter for s in sections))
+        self._roles = [s.role for s in sections]
+        self._letter = [self._letters.index(s.letter) for s in sections]
         # Lists of notes have ids, by what they were before their last note: states stay small.
         self._ids: dict[tuple[int, tuple[int, int, int]], int] = {}
         self._lists: list[tuple[int, Notes]] = [(0, ())]
@@ -133,7 +135,7 @@ class Form(Constraint):
         if event.kind == TIE and state.at == 0:
             return None
         at = state.at + event.length
-        role = self.sections[section].role
+        role = self._roles[section]
         if role == MODEL:
             return FormState(section, state.models, at, self._written(state, event))
         model = self._model(state, section)
@@ -176,7 +178,7 @@ class Form(Constraint):
         return state.notes
 
     def _model(self, state: FormState, section: int) -> Notes:
-        return self._lists[state.models[self._letters.index(self.sections[section].letter)]][1]
+        return self._lists[state.models[self._letter[section]]][1]
 
     def _ended(self, state: FormState) -> bool:
         """Whether the section that a state is in may end there."""
@@ -227,7 +229,7 @@ class Form(Constraint):
 
     def copies(self, state: FormState) -> bool:
         """Whether the section that a state is in repeats another."""
-        return state.section >= 0 and self.sections[state.section].role != MODEL
+        return state.section >= 0 and self._roles[state.section] != MODEL
 
     def only_pitch(self, state: FormState, event: Event) -> int | None:  # noqa: D102
         section = state.section

@@ -211,6 +211,17 @@ class ContourOf(_Tune):
                 return None
         return (count + 1, event.pitch)
 
+    def after_notes(  # noqa: D102
+        self, state: tuple[int, int], events: Sequence[tuple[int, Event]]
+    ) -> dict[int, Hashable]:
+        count, last = state
+        if not count or count > len(self.signs):
+            return super().after_notes(state, events)
+        sign, now = self.signs[count - 1], count + 1
+        if not sign:
+            return {p: (now, p) for p, _ in events if p == last}
+        return {p: (now, p) for p, _ in events if (p > last if sign > 0 else p < last)}
+
     def accept(self, state: tuple[int, int]) -> bool:  # noqa: D102
         return state[0] == len(self.signs) + 1
 

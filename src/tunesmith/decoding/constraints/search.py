@@ -296,7 +296,7 @@ class Search:
     def _children(self, node: Node) -> Iterator[Node | None]:
         place, time, tune, both = node
         times = self.times
-        if self.may_end(node):
+        if place.left == 1 and self.may_end(node):
             yield None
         if place.bar < 0:
             if self.facts.pickup_complete(place):
@@ -351,12 +351,12 @@ class Search:
     ) -> Iterator[tuple[States, States]]:
         only = self.both.only_pitch(both, event)
         kind, length, _, bar, at, bar_length, strong, left = event
-        for pitch, tune_after in self.graph.next(tune):
-            if only is None or pitch == only:
-                note = Event(kind, length, pitch, bar, at, bar_length, strong, left)
-                both_after = self.both.step(both, note)
-                if both_after is not None:
-                    yield tune_after, both_after
+        pitches = self.graph.next(tune) if only is None else self.graph.after(tune, only)
+        for pitch, tune_after in pitches:
+            note = Event(kind, length, pitch, bar, at, bar_length, strong, left)
+            both_after = self.both.step(both, note)
+            if both_after is not None:
+                yield tune_after, both_after
 
     def _copied(self, both: States) -> tuple[Form, FormState] | None:
         """The form and its state, where the section repeats another, whose lengths it has."""

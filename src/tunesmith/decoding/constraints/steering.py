@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunesmith.decoding.constraints.asked import Constraints
-from tunesmith.decoding.constraints.events import NOTE, REST, TIE, Place
+from tunesmith.decoding.constraints.events import COMPASS, NOTE, REST, TIE, Event, Place
 from tunesmith.decoding.constraints.facts import Facts, unlike
 from tunesmith.decoding.constraints.forced import Filling, Primed, PrimedState
 from tunesmith.decoding.constraints.groups import States
@@ -136,6 +136,7 @@ class Steered(Grammar):
         self._spots: dict[Any, Spot] = {}
         self._judged_masks = lru_cache(maxsize=50_000)(self._judged)
         self._pitch_masks = lru_cache(maxsize=50_000)(self._pitches)
+        self._fits: dict[Any, Mask] = {}
         self.unsettled = 0
 
     # -- as a grammar ------------------------------------------------------------
@@ -327,15 +328,31 @@ class Steered(Grammar):
                 kind == NOTE or search.both.step(both, event) is not None
             )
         offset = tonic_offset(spot.tune.key)
-        judges = [(search.both[i], both[i]) for i in search.both.judges(both, NOTE)]
-        if not judges:
-            return self._pitch_masks(tune, offset, allowed[NOTE], allowed[REST], allowed[TIE])
+        mask = self._pitch_masks(tune, offset, allowed[NOTE], allowed[REST], allowed[TIE])
+        judges = search.both.judges(both, NOTE)
+        if not judges or not allowed[NOTE]:
+            return mask
         event = search.times.event(place, NOTE, length)
-        pitches = tuple(
-            p for p, _ in search.graph.next(tune)
-            if all(m.step(s, event._replace(pitch=p)) is not None for m, s in judges)
-        ) if allowed[NOTE] else ()  # fmt: skip
-        return _sound_mask(pitches, offset, allowed[REST], allowed[TIE])
+        only = search.both.only_pitch(both, event)
+        mask = mask.copy()
+        pitches = mask[COMPASS[0] - offset + PITCH0 : COMPASS[-1] + 1 - offset + PITCH0]
+        for number in judges:
+            pitches &= self._fitting(number, both[number], event, only)
+        return mask
+
+    def _fitting(self, number: int, state: Any, event: Event, only: int | None) -> Mask:
+        """(pitches of the compass,) which a constraint of those on both allows; or of one pitch."""
+        member = self.search.both[number]
+        key = (number, state, only, member.sees(event))
+        found = self._fits.get(key)
+        if found is None:
+            if len(self._fits) > _MOST_KEPT:
+                self._fits.clear()
+            found = self._fits[key] = np.zeros(len(COMPASS), bool)
+            for pitch in COMPASS if only is None else (only,):
+                note = event._replace(pitch=pitch)
+                found[pitch - COMPASS[0]] = member.step(state, note) is not None
+        return found
 
     def _pitches(self, tune: States, offset: int, note: bool, rest: bool, tie: bool) -> Mask:
         pitches = tuple(p for p, _ in self.search.graph.next(tune)) if note else ()

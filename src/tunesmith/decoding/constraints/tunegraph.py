@@ -32,6 +32,7 @@ class TuneGraph:
         self._distance: dict[States, int] = {}
         self._given_up = False
         self._useful: dict[States, tuple[tuple[int, States], ...]] = {}
+        self._by_pitch: dict[States, dict[int, tuple[tuple[int, States]]]] = {}
         self._events = [(p, _note(p)) for p in self._pitches]
         self._moving: list[tuple[int, Constraint, dict[Any, dict[int, Any]]]] = [
             (i, m, {}) for i, m in enumerate(members) if not m.alone
@@ -58,8 +59,7 @@ class TuneGraph:
             state = states[place]
             after = known.get(state)
             if after is None:
-                steps = ((p, member.step(state, event)) for p, event in self._events)
-                after = known[state] = {p: s for p, s in steps if s is not None}
+                after = known[state] = member.after_notes(state, self._events)
             each.append((place, after))
         if not each:
             return [(p, states) for p in self._pitches]
@@ -102,6 +102,13 @@ class TuneGraph:
             found = self._useful[states] = tuple(hopeful)
         return found
 
+    def after(self, states: States, pitch: int) -> tuple[tuple[int, States], ...]:
+        """Those of `next` that have one pitch: one or none."""
+        found = self._by_pitch.get(states)
+        if found is None:
+            found = self._by_pitch[states] = {one[0]: (one,) for one in self.next(states)}
+        return found.get(pitch, ())
+
     def notes_needed(self, states: States) -> int | None:
         """Notes needed at least before an end; None if none can be reached."""
         least = self._distance.get(states)
@@ -130,6 +137,7 @@ class TuneGraph:
             if self._steps > _MOST_STEPS:
                 self._given_up = True
                 self._useful.clear()
+                self._by_pitch.clear()
                 return
             waiting += {s for _, s in after}
         self._measure(new)
