@@ -215,21 +215,31 @@ class Form(Constraint):
     def lengths(  # noqa: D102
         self, state: FormState, place: Place, kind: str, room: int, cuts: Collection[int]
     ) -> Collection[int] | None:
-        if state.section < 0 or self.sections[state.section].role == MODEL:
+        if state.section < 0 or self._roles[state.section] == MODEL:
             return None
-        if state.owed:
-            return (min(state.owed, room),) if kind == TIE else ()
-        model = self._model(state, state.section)
-        if state.notes == len(model):
+        due, length = self.due(state, room)
+        if not length:
             return None if kind == REST else ()
-        onset, length, _ = model[state.notes]
-        if onset == state.at:
-            return (min(length, room),) if kind == NOTE else ()
-        return (min(onset - state.at, room),) if kind == REST else ()
+        return (length,) if kind == due else ()
 
     def copies(self, state: FormState) -> bool:
         """Whether the section that a state is in repeats another."""
         return state.section >= 0 and self._roles[state.section] != MODEL
+
+    def due(self, state: FormState, room: int) -> tuple[str, int]:
+        """What must come next in a section that repeats another, and its steps, up to `room`.
+
+        After the last note that is a rest of 0 steps: of any length.
+        """
+        if state.owed:
+            return TIE, min(state.owed, room)
+        model = self._model(state, state.section)
+        if state.notes == len(model):
+            return REST, 0
+        onset, length, _ = model[state.notes]
+        if onset == state.at:
+            return NOTE, min(length, room)
+        return REST, min(onset - state.at, room)
 
     def only_pitch(self, state: FormState, event: Event) -> int | None:  # noqa: D102
         section = state.section

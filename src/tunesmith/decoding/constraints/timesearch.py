@@ -178,13 +178,12 @@ class Times:
             rests = members[share]
             assert isinstance(rests, RestShare)
             wanted = rests.wanted(time[share], room)
+        due, its = copied[0].due(copied[1], room) if copied else ("", 0)
         for kind in (REST, TIE, NOTE) if wanted > 0 else (TIE, NOTE, REST):
-            if kind == TIE and not tied:
+            if (kind == TIE and not tied) or (due and kind != due):
                 continue
-            lengths: Collection[int] | None = None
-            if copied:
-                lengths = copied[0].lengths(copied[1], place, kind, room, (room,))
-            if lengths is None:
+            lengths: Collection[int] = (its,)
+            if not its:
                 lengths = self._lengths(members, place, time, kind, room, wanted)
             whole = self._whole and kind != REST and bar >= 0
             still = 2 if kind != REST else min(held, 1)
