@@ -1,16 +1,18 @@
 """Tables B2 and B3: pop melodies, split by song into ten folds.
 
     python benchmarks/pop.py b2|b3 [--data FOLDER] [--work FOLDER] [--seed 0]
-        [--model --fold 0 --minutes 5 --size nano]
+        [--model --fold 0 --size nano --dropout 0 (--minutes 5 | --steps N)]
 
 B2 are the seed's letters (`seed/melodies_letters.txt` in the data folder): nats a symbol,
 rests counted, the end of the line predicted and counted. B3 is `bimmuda`: bits a sounding
 note, pitch and timing. Near-duplicates stay in one fold.
 
 Without `--model`: the baselines on all folds. With it: a model is trained on the
-training songs of that one fold alone (a tenth of them, by near-duplicate cluster, is its
-validation side), with `tunesmith.training.train`, and scored on the fold's test songs beside
-the baselines; `--fold` may be said several times. Figures are kept in the work folder (in
+training songs of that one fold alone, with `tunesmith.training.train`, and scored on the
+fold's test songs beside the baselines; `--fold` may be said several times. With `--minutes` a
+tenth of these songs, by near-duplicate cluster, is its validation side, on which settings are
+chosen inside the first fold. With `--steps` they are fixed: it learns all training songs, and
+its validation loss, on that tenth, says nothing. Figures are kept in the work folder (in
 the user's cache by default) and runs that were stopped go on. Prints rows for `results.md`.
 """
 
@@ -24,7 +26,9 @@ import os
 import platform
 import random
 import subprocess
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -133,16 +137,17 @@ def baseline(job: Job, row: str, fold: int) -> Figures:
     return found
 
 
-def trained(job: Job, size: str, fold: int, minutes: float, seed: int) -> Figures:
+def trained(job: Job, fold: int, args: argparse.Namespace) -> Figures:
     """A model of some size, trained on the fold's training songs, on its test songs."""
     from tunesmith.api.composing import load_model
-    from tunesmith.training import TokenData, train
+    from tunesmith.training import Recipe, TokenData, train
 
     training, test = job.sides(fold)
     clusters = sorted({t.cluster for t in training})
-    random.Random(f"{seed} {fold}").shuffle(clusters)
+    random.Random(f"{args.seed} {fold}").shuffle(clusters)
     watched = set(clusters[: len(clusters) // 10])
-    config = ModelConfig.from_size(size, job.vocabulary.size, **job.vocabulary.recall_fields)
+    learned = training if args.steps else [t for t in training if t.cluster not in watched]
+    config = ModelConfig.from_size(args.size, job.vocabulary.size, **job.vocabulary.recall_fields)
     context = config.max_position_embeddings
 
     def data(tunes: list[Tune]) -> Any:
@@ -152,16 +157,28 @@ def trained(job: Job, size: str, fold: int, minutes: float, seed: int) -> Figure
         print(f"fold {fold}: {len(cut)} songs, {shorter} cut to the context of {context}")
         return TokenData(np.concatenate(cut), np.cumsum([0, *map(len, cut)], dtype=np.int64))
 
-    out = job.work / f"{job.table}-{job.digest}-{size}-fold{fold}-{minutes:g}min-seed{seed}"
+    out = job.work / f"{job.table}-{job.digest}-{named(args)}-fold{fold}"
+    began, used = time.monotonic(), time.process_time()
     train(
-        data([t for t in training if t.cluster not in watched]),
+        data(learned),
         data([t for t in training if t.cluster in watched]),
-        job.vocabulary, config, out, minutes=minutes, seed=seed, resume=True,
+        job.vocabulary, config, out,
+        steps=args.steps, minutes=None if args.steps else args.minutes, seed=args.seed, resume=True,
+        recipe=replace(Recipe.of_size(config), dropout=args.dropout),
         provenance={"made_by": "benchmarks/pop.py", "fold": fold, "split_sha256": job.digest},
         log=lambda record: print(json.dumps(record), flush=True),
     )  # fmt: skip
+    minutes = (time.monotonic() - began) / 60, (time.process_time() - used) / 60
+    print(f"fold {fold}: {minutes[0]:.1f} minutes, {minutes[1]:.1f} of processor", flush=True)
     model = load_model(out)
     return score(model.network, model.vocabulary, job, test)
+
+
+def named(args: argparse.Namespace) -> str:
+    """The training that was asked for, as a name."""
+    long = f"{args.steps} steps" if args.steps else f"{args.minutes:g} minutes"
+    dropout = f", dropout {args.dropout:g}" if args.dropout else ""
+    return f"{args.size}, {long}{dropout}, seed {args.seed}"
 
 
 def score(network: Any, vocabulary: Vocabulary, job: Job, test: list[Tune]) -> Figures:
@@ -217,6 +234,8 @@ def main() -> None:
     parser.add_argument("--model", action="store_true")
     parser.add_argument("--fold", type=int, nargs="+", choices=range(FOLDS), default=None)
     parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--size", choices=SIZES, default="nano")
     args = parser.parse_args()
     if args.data is None:
@@ -228,14 +247,10 @@ def main() -> None:
         for row in PPMS:
             rows[row] |= job.kept(row, fold, lambda r=row, f=fold: baseline(job, r, f))
     if args.model:
-        title = f"**{args.size}, {args.minutes:g} minutes**"
+        title = f"**{named(args)}**"
         rows[title] = {}
         for fold in folds:
-            rows[title] |= job.kept(
-                f"{title} seed {args.seed}",
-                fold,
-                lambda f=fold: trained(job, args.size, f, args.minutes, args.seed),
-            )
+            rows[title] |= job.kept(title, fold, lambda f=fold: trained(job, f, args))
     print_rows(job, rows, folds)
 
 

@@ -25,12 +25,13 @@ from tunesmith.decoding.constraints import (
     register,
 )
 from tunesmith.decoding.constraints.checking import events
-from tunesmith.decoding.constraints.events import NOTE, Place
+from tunesmith.decoding.constraints.events import COMPASS, NOTE, Place
 from tunesmith.decoding.constraints.explaining import Conflict
 from tunesmith.decoding.constraints.pitches import ContourOf, Heard, SomeKey
 from tunesmith.decoding.constraints.search import Allowance, Search
 from tunesmith.decoding.constraints.times import NoteValues
 from tunesmith.decoding.constraints.tunegraph import TuneGraph
+from tunesmith.decoding.generating import TRIES
 from tunesmith.errors import UsageError
 from tunesmith.melody import MODES, Melody, Meter, Note
 from tunesmith.tokens import make_vocabulary
@@ -95,6 +96,35 @@ def drawn(constraints: Constraints, seed: int = 1, count: int = 2) -> list[Melod
 
 def broken(melody: Melody, constraints: Constraints) -> list[Any]:
     return [one for one in check(melody, constraints) if not one.held]
+
+
+def test_a_tune_that_keeps_all_by_chance_is_drawn_as_if_nothing_was_asked() -> None:
+    free, found = Constraints(bars=2, meter="4/4"), 0
+    asked = replace(free, max_leap=70)
+    assert asked.by_chance
+    inner = VOCABULARY.grammar({**asked.wishes(), "key": "C", "mode": "major"})
+    grammar = Steered(inner, asked)
+    for seed in range(60):
+        plain, kept = (
+            generate_ids(Uniform(), [g], [np.random.default_rng(seed)], Sampling())[0]  # type: ignore[arg-type]
+            for g in (inner, grammar)
+        )
+        melody = VOCABULARY.decode(plain.ids)
+        keeps = not broken(melody, asked) and all(n.pitch in COMPASS for n in melody.notes)
+        assert keeps == (kept.begun_anew == 0)
+        assert not keeps or kept.ids == plain.ids
+        assert not broken(VOCABULARY.decode(kept.ids), asked)
+        assert kept.begun_anew == TRIES or not kept.struck
+        found += keeps
+    assert 5 < found < 55
+
+
+def test_what_no_tune_keeps_by_chance_is_not_waited_for() -> None:
+    asked = Constraints(bars=4, meter="4/4", form="AABA")
+    assert not asked.by_chance
+    grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)
+    (one,) = generate_ids(Uniform(), [grammar], [np.random.default_rng(1)], Sampling())  # type: ignore[arg-type]
+    assert not one.begun_anew
 
 
 FLAGS: dict[str, Any] = {

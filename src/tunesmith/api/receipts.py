@@ -76,6 +76,7 @@ def make_receipt(
         "sampling": asdict(sampling),
         "constraints": hard_entries(judged),
         "struck": sum(one.struck for one, _ in made.passes),
+        "begun_anew": sum(one.begun_anew for one, _ in made.passes),
         "bits_per_note": _bits_per_note(made, vocabulary.kind),
         "originality": None,
     }

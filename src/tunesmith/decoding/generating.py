@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from tunesmith.errors import UsageError
 from tunesmith.model.inference import Cache, Network
 from tunesmith.tokens import Grammar, State
 
+TRIES = 4
+"""So many times a tune is drawn without masks, where chance may keep what is asked."""
 _PATIENCE = 20
 """So many times the usual budget, where without it there is no way on."""
 
@@ -36,12 +38,14 @@ class Generated:
             alone: before grammar, temperature and the rest.
         free: of each id after the first, whether the grammar left a choice.
         struck: ids that were drawn and struck out, since nothing could have come of them.
+        begun_anew: how often the tune was given up and begun anew.
     """
 
     ids: tuple[int, ...]
     log_probabilities: tuple[float, ...]
     free: tuple[bool, ...]
     struck: int = 0
+    begun_anew: int = 0
 
 
 def generate_ids(
@@ -59,10 +63,15 @@ def generate_ids(
     context goes on with its first `keep_first` ids (the attributes) and the
     latest half of the context before it.
 
-    Under a `Steered` grammar an id after which no tune can be completed is struck out and the
-    draw repeated: what remains is the model's distribution over the ids that can. Of the ids
-    that a grammar calls alternatives those that are allowed get the weight of all: whether a bar
-    begins now is the model's to say, also where how many there are is not.
+    What a `Steered` grammar asks may be kept by chance (`Steered.by_chance`). Then a tune is first
+    drawn without its masks, and begun anew as soon as nothing that keeps everything can come of it,
+    up to `TRIES` times: what comes through is distributed as if whole tunes had been thrown
+    away. Otherwise an id after which no tune can be completed is struck out and the draw repeated,
+    which always comes to an end, but gives more weight to tunes whose beginning
+    makes the rest hard.
+
+    Of the ids that a grammar calls alternatives those that are allowed get the weight of all:
+    whether a bar begins now is the model's to say, also where how many there are is not.
 
     Args:
         network: the model.
@@ -72,69 +81,146 @@ def generate_ids(
         keep_first: ids that stay in view for ever.
         progress: told (tunes ended, tunes) after each step.
     """
-    states = [g.start() for g in grammars]
-    ids: list[list[int]] = [[] for _ in grammars]
-    logs: list[list[float]] = [[] for _ in grammars]
-    free: list[list[bool]] = [[] for _ in grammars]
-    struck = [0] * len(grammars)
-    context = network.config.max_position_embeddings
-    given = min(_forced(g, s, context) for g, s in zip(grammars, states, strict=True))
-    for row, grammar in enumerate(grammars):  # what is given, `bos` at least, is not sampled
-        for _ in range(given):
-            ids[row].append(int(grammar.allowed(states[row]).argmax()))
-            states[row] = grammar.advance(states[row], ids[row][-1])
-        generators[row].random(given - 1)  # the same chance as if they had been drawn
-        free[row] = [False] * (given - 1)
-    repeats = None
-    if how.repetition:
-        repeats = Repeats(len(grammars), network.config.vocab_size, how.repetition)
-        for row, known in enumerate(ids):
-            for token in known[1:]:
-                repeats.push(row, token)
-    rows = list(range(len(grammars)))  # those that are still being written
-    cache = network.new_cache(len(rows), context)
-    if given > 1:
-        known_ids = np.array(ids)
-        read = log_softmax(network.prefill(known_ids[:, :-1], cache))
-        picked = np.take_along_axis(read, known_ids[:, 1:, None], 2)[:, :, 0]
-        logs = [[float(x) for x in row] for row in picked]
-    while rows:
-        if cache.length == context:
-            cache = _slide(network, [ids[r] for r in rows], keep_first, context)
-        logits = network.step(np.array([ids[r][-1] for r in rows]), cache)
-        allowed = np.stack([grammars[r].allowed(states[r]) for r in rows])
-        uniforms = np.array([generators[r].random() for r in rows])
-        weighed = logits + repeats.weights(rows) if repeats else logits
-        weighed = _pooled(weighed, allowed, grammars[0].alternatives)
-        tokens = choose(weighed, allowed, uniforms, how)
+    made: list[Generated | None] = [None] * len(grammars)
+    lost = [0] * len(grammars)
+    for attempt in range(TRIES + 1):
+        bound = attempt == TRIES
+        rows = [
+            r for r, g in enumerate(grammars)
+            if made[r] is None and (bound or (isinstance(g, Steered) and g.by_chance))
+        ]  # fmt: skip
+        if not rows:
+            continue
+        before = sum(one is not None for one in made)
+        told = progress and _added(progress, before, len(grammars))
+        batch = _Batch(
+            network, [grammars[r] for r in rows], [generators[r] for r in rows], how, keep_first
+        )
+        for row, one in zip(rows, batch.draw(bound, told), strict=True):
+            if one is None:
+                lost[row] += 1
+            else:
+                made[row] = replace(one, begun_anew=lost[row])
+    return [one for one in made if one is not None]
+
+
+def _added(progress: Callable[[int, int], None], before: int, count: int) -> Callable[[int], None]:
+    return lambda ended: progress(before + ended, count)
+
+
+class _Batch:
+    """Tunes that are drawn at once, each with its grammar and its chance."""
+
+    def __init__(
+        self,
+        network: Network,
+        grammars: Sequence[Grammar],
+        generators: Sequence[np.random.Generator],
+        how: Sampling,
+        keep_first: int,
+    ) -> None:
+        self._network, self._grammars, self._generators = network, grammars, generators
+        self._how, self._keep_first = how, keep_first
+        self._context = network.config.max_position_embeddings
+        self._states = [g.start() for g in grammars]
+        self._ids: list[list[int]] = [[] for _ in grammars]
+        self._logs: list[list[float]] = [[] for _ in grammars]
+        self._free: list[list[bool]] = [[] for _ in grammars]
+        self._struck = [0] * len(grammars)
+        self._cache = network.new_cache(len(grammars), self._context)
+        self._repeats = None
+        if how.repetition:
+            self._repeats = Repeats(len(grammars), network.config.vocab_size, how.repetition)
+        self._give()
+
+    def _give(self) -> None:
+        """What is given, `bos` at least, is not sampled."""
+        grammars, states, context = self._grammars, self._states, self._context
+        given = min(_forced(g, s, context) for g, s in zip(grammars, states, strict=True))
+        for row, grammar in enumerate(grammars):
+            for _ in range(given):
+                self._ids[row].append(int(grammar.allowed(states[row]).argmax()))
+                states[row] = grammar.advance(states[row], self._ids[row][-1])
+            self._generators[row].random(given - 1)  # the same chance as if they had been drawn
+            self._free[row] = [False] * (given - 1)
+            if self._repeats:
+                for token in self._ids[row][1:]:
+                    self._repeats.push(row, token)
+        if given > 1:
+            ids = np.array(self._ids)
+            read = log_softmax(self._network.prefill(ids[:, :-1], self._cache))
+            picked = np.take_along_axis(read, ids[:, 1:, None], 2)[:, :, 0]
+            self._logs = [[float(x) for x in row] for row in picked]
+
+    def draw(self, bound: bool, told: Callable[[int], None] | None) -> list[Generated | None]:
+        """The tunes; None for those of which nothing can come, if not bound.
+
+        Args:
+            bound: whether masks hold from the first id on; else a tune in which an id is
+                drawn that they forbid is given up.
+            told: how many tunes have ended, after each step.
+        """
+        rows = list(range(len(self._grammars)))  # those that are still being written
+        given_up: set[int] = set()
+        while rows:
+            if self._cache.length == self._context:
+                ids = [self._ids[r] for r in rows]
+                self._cache = _slide(self._network, ids, self._keep_first, self._context)
+            logits = self._network.step(np.array([self._ids[r][-1] for r in rows]), self._cache)
+            going_on = self._add(rows, logits, bound)
+            given_up |= {r for r, on in zip(rows, going_on, strict=True) if on is None}
+            running = [place for place, on in enumerate(going_on) if on]
+            if len(running) < len(rows):
+                rows = [rows[place] for place in running]
+                self._cache = self._cache.select(running)
+            if told:
+                told(len(self._grammars) - len(rows) - len(given_up))
+        whole = zip(self._ids, self._logs, self._free, self._struck, strict=True)
+        return [
+            None if row in given_up else Generated(tuple(i), tuple(p), tuple(f), s)
+            for row, (i, p, f, s) in enumerate(whole)
+        ]
+
+    def _add(self, rows: list[int], logits: Floats, bound: bool) -> list[bool | None]:
+        """Draw an id for each of some tunes; whether it goes on, or None if it is given up.
+
+        Args:
+            rows: the tunes.
+            logits: (rows, V) of the model.
+            bound: as `draw`.
+        """
+        allowed = np.stack([self._allowed(r, bound) for r in rows])
+        uniforms = np.array([self._generators[r].random() for r in rows])
+        weighed = logits + self._repeats.weights(rows) if self._repeats else logits
+        weighed = _pooled(weighed, allowed, self._grammars[0].alternatives)
+        tokens = choose(weighed, allowed, uniforms, self._how)
         log_probabilities = log_softmax(logits)
         several = allowed.sum(axis=1) > 1
-        running = []
+        going_on: list[bool | None] = []
         for place, row in enumerate(rows):
-            token = int(tokens[place])
-            grammar = grammars[row]
-            if isinstance(grammar, Steered) and not grammar.viable(states[row], token):
+            token, grammar, state = int(tokens[place]), self._grammars[row], self._states[row]
+            if isinstance(grammar, Steered) and not grammar.viable(state, token):
+                if not bound:
+                    going_on.append(None)
+                    continue
                 token, tries = _redraw(
-                    grammar, states[row], token, weighed[place], how, generators[row]
+                    grammar, state, token, weighed[place], self._how, self._generators[row]
                 )
-                struck[row] += tries
-            ids[row].append(token)
-            if repeats:
-                repeats.push(row, token)
-            logs[row].append(float(log_probabilities[place, token]))
-            free[row].append(bool(several[place]))
-            states[row] = grammar.advance(states[row], token)
-            if not grammar.ended(states[row]):
-                running.append(place)
-        if len(running) < len(rows):
-            rows = [rows[place] for place in running]
-            cache = cache.select(running)
-        if progress:
-            progress(len(grammars) - len(rows), len(grammars))
-    return [
-        Generated(tuple(i), tuple(p), tuple(f), s)
-        for i, p, f, s in zip(ids, logs, free, struck, strict=True)
-    ]
+                self._struck[row] += tries
+            self._ids[row].append(token)
+            if self._repeats:
+                self._repeats.push(row, token)
+            self._logs[row].append(float(log_probabilities[place, token]))
+            self._free[row].append(bool(several[place]))
+            self._states[row] = grammar.advance(state, token)
+            going_on.append(not grammar.ended(self._states[row]))
+        return going_on
+
+    def _allowed(self, row: int, bound: bool) -> NDArray[np.bool_]:
+        grammar = self._grammars[row]
+        if bound or not isinstance(grammar, Steered):
+            return grammar.allowed(self._states[row])
+        return grammar.unbound(self._states[row])
 
 
 def _pooled(logits: Floats, allowed: NDArray[np.bool_], alternatives: slice) -> Floats:

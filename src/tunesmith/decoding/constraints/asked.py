@@ -38,6 +38,10 @@ from tunesmith.tokens.table import METER0, TICKS_PER_STEP, meter_token
 
 CADENCES = ("authentic", "half", "open")
 SHAPES = ("up", "down", "arch")
+_SELDOM = frozenset({
+    "chords", "rhythm", "rhythm_from", "pitches_from", "contour", "form", "kept", "own",
+})  # fmt: skip
+"""What hardly any melody keeps unasked."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,11 @@ class Constraints:
             made = registered(one) if isinstance(one, str) else one
             found[made.name] = Part(automata=(made,))
         return found
+
+    @property
+    def by_chance(self) -> bool:
+        """Whether melodies may well keep all this unasked."""
+        return not _SELDOM & self.asked().keys()
 
     @cached_property
     def members(self) -> tuple[str, ...]:

@@ -108,6 +108,7 @@ class Steered(Grammar):
         budget: what one search may cost; see `Search`.
 
     Attributes:
+        by_chance: whether melodies may well keep all this unasked.
         unsettled: ids that were refused because a search ran out of its budget.
     """
 
@@ -138,6 +139,7 @@ class Steered(Grammar):
         self._pitch_masks = lru_cache(maxsize=50_000)(self._pitches)
         self._fits: dict[Any, Mask] = {}
         self.unsettled = 0
+        self.by_chance = constraints.by_chance
 
     # -- as a grammar ------------------------------------------------------------
 
@@ -160,6 +162,13 @@ class Steered(Grammar):
             state.mask = mask
             state.single = int(np.count_nonzero(mask)) == 1
         return state.mask
+
+    def unbound(self, state: State) -> Mask:
+        """(V,) which ids the grammar within allows; in the header, that of the constraints too."""
+        assert isinstance(state, Spot)
+        if state.node is None:
+            return self.allowed(state)
+        return self._grammar.allowed(state.inner)
 
     def advance(self, state: State, token: int) -> State:  # noqa: D102
         assert isinstance(state, Spot)
@@ -361,7 +370,7 @@ class Steered(Grammar):
     # -- look-ahead --------------------------------------------------------------------
 
     def viable(self, state: State, token: int, patience: int = 1) -> bool:
-        """Whether a complete tune that keeps everything can still come after an allowed id.
+        """Whether a complete tune that keeps everything can still come after an id.
 
         An id whose search runs out of its budget counts as one after which none can.
 
@@ -371,8 +380,10 @@ class Steered(Grammar):
             patience: how many times the usual budget the search may cost.
         """
         assert isinstance(state, Spot)
-        if state.single:
-            return True
+        if not self.allowed(state)[token]:
+            return False
+        if state.single:  # settled before; by chance another id may have been drawn
+            return state.mask is not None and bool(state.mask[token])
         after = state.after.get(token) or self._advance(state, token)
         if after is None:  # the mask need not know of numbers of bars that cannot be
             return False
