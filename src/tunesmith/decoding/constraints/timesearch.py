@@ -301,8 +301,8 @@ class Times:
             i for i, c in enumerate(self.members)
             if not (c.counts_bars or isinstance(c, RestShare)) and c.seamless
         ]  # fmt: skip
-        if not chosen or self.facts.layout or self.facts.bars is not None:
-            return True  # of use only where the number of bars is open
+        if not chosen or self.facts.layout:
+            return True
         members = Group(self.members[i] for i in chosen)
         length, pickup = METER_STEPS[meter], self.facts.pickup
         place = Place(-1, 0, 0, meter, 0, 0, UNKNOWN_ROOM)
