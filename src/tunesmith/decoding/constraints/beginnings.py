@@ -36,6 +36,8 @@ class Beginnings:
         Raises:
             OutOfBudget: if that cannot be settled.
         """
+        if not self._search.times.bars:
+            return False
         needed = self._search.graph.notes_needed(groups[1]) or 0
         first = 200 + 10 * needed
         usual = [
