@@ -126,7 +126,7 @@ def choose(
     choice = ranking.choose_best(
         candidates, keep, rank=rank, most_copied=max_copy,
         typical_bits=(model.checkpoint.provenance.get("scores") or {}).get("bits_per_note"),
-        typical_run=model.index.header["human"].get("median") if model.index else None,
+        usual_run=model.index.header["human"].get("p95") if model.index else None,
         distances=Distances(melodies).to, apart=APART,
     )  # fmt: skip
     if choice.shortfall or choice.too_near or choice.refused:

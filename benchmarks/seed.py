@@ -298,7 +298,7 @@ def run_ours(args: argparse.Namespace) -> None:
     """Train our network; print what came of it as one line of JSON."""
     began = time.monotonic()
     work = our_work(*read_text(args.data), args)
-    network, optimiser = work.beginning()
+    network, optimiser = work.beginning(args.dropout)
     parameters = sum(w.numel() for w in network.parameters())
     if parameters > MOST_PARAMETERS:
         raise SystemExit(f"{parameters} parameters are more than {MOST_PARAMETERS}")
@@ -339,7 +339,7 @@ def run_pace(args: argparse.Namespace) -> None:
         characters, parameters = BATCH * CONTEXT, PARAMETERS
     else:
         work = our_work(*texts, argparse.Namespace(**OURS | SEED_SHAPE))
-        network, optimiser = work.beginning()
+        network, optimiser = work.beginning(dropout=0.0)
         characters, parameters = BATCH * CONTEXT, sum(w.numel() for w in network.parameters())
         batches = work.batches(0)
 

@@ -1,7 +1,7 @@
 """The verbs on real tunes: what vary keeps, what infill gains, how long a cold start takes.
 
     python benchmarks/verbs.py vary CORPUS... --log LOG [--tunes 200] [--model RUN]
-    python benchmarks/verbs.py infill CORPUS [--model RUN] [--tunes 400]
+    python benchmarks/verbs.py infill CORPUS [--model RUN] [--tunes 400] [--beside RUN]
     python benchmarks/verbs.py times [--model RUN] [--repeat 5]
 
 **vary** takes test tunes of each corpus in turn, varies each once for each of `--keep rhythm`,
@@ -11,7 +11,8 @@ code of the decoder. The log has a line a tune, so that a stopped run goes on.
 **infill** scores the true middle of held-out tunes: four bars (fewer in tunes of fewer than eight)
 after at least one, and before at least one, at borders that no note crosses. Every id of the middle
 is charged, its barlines too, and the `end` that closes it. Beside it the same ids by the same model
-from their left side alone; the barlines there say how many bars remain, so both know that. The
+from their left side alone, and by another model if one is given (a run that never learnt to fill
+gaps); the barlines there say how many bars remain, so all know that. The
 other attributes are unknown to both, but for key and metre.
 
 **times** starts the command anew: a first melody under five constraints, and the best 8 of 64.
@@ -33,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tunesmith.api.composing import Model, load_model
 from tunesmith.api.varying import vary
@@ -118,10 +120,11 @@ def report_vary(done: list[dict[str, Any]]) -> None:
         )
 
 
-def run_infill(corpus: Path, model: Model, tunes: int) -> None:
+def run_infill(corpus: Path, model: Model, tunes: int, beside: Model | None) -> None:
     vocabulary, network = model.vocabulary, model.network
     rng = np.random.default_rng(1)
     both, left, notes = [], [], []
+    elsewhere: list[float] = []
     for melody in Corpus.open(corpus).melodies("test"):
         if len(notes) >= tunes:
             break
@@ -138,15 +141,28 @@ def run_infill(corpus: Path, model: Model, tunes: int) -> None:
         one, other = network.log_probabilities([folded, ids])
         both.append(-one[len(known) - 1 :].sum() / np.log(2))
         begin = starts[first]
-        left.append(-other[begin - 1 : begin - 1 + len(middle)].sum() / np.log(2))
+        span = slice(begin - 1, begin - 1 + len(middle))
+        left.append(-other[span].sum() / np.log(2))
+        if beside:
+            (third,) = beside.network.log_probabilities([ids])
+            elsewhere.append(-third[span].sum() / np.log(2))
         notes.append(int((middle >= PITCH_LOWEST).sum()))
-    total, a, b = np.sum(notes), np.array(both), np.array(left)
-    draws = rng.integers(len(notes), size=(RESAMPLES, len(notes)))
+    a = np.array(both)
+    print(f"{len(notes)} tunes, {sum(notes)} notes in the middles; both sides "
+          f"{a.sum() / sum(notes):.3f} bits a note")  # fmt: skip
+    for name, bits in (("left side alone", left), ("the model beside it", elsewhere)):
+        if bits:
+            compare(name, a, np.array(bits), sum(notes))
+
+
+def compare(name: str, a: NDArray[np.float64], b: NDArray[np.float64], notes: int) -> None:
+    """Print how many bits fewer both sides take, with a 95 % interval over tunes."""
+    rng = np.random.default_rng(1)
+    draws = rng.integers(len(a), size=(RESAMPLES, len(a)))
     ratio = a[draws].sum(1) / b[draws].sum(1)
     low, high = np.percentile(ratio, [2.5, 97.5])
-    print(f"{len(notes)} tunes, {total} notes in the middles")
-    print(f"both sides {a.sum() / total:.3f} bits a note, left side alone {b.sum() / total:.3f}")
-    print(f"{1 - a.sum() / b.sum():.1%} less [{1 - high:.1%}, {1 - low:.1%}]")
+    print(f"{name} {b.sum() / notes:.3f}: {1 - a.sum() / b.sum():.1%} less "
+          f"[{1 - high:.1%}, {1 - low:.1%}]")  # fmt: skip
 
 
 FIVE = [
@@ -180,6 +196,7 @@ def main() -> None:
     parser.add_argument("what", choices=("vary", "infill", "times"))
     parser.add_argument("corpora", nargs="*", type=Path)
     parser.add_argument("--model")
+    parser.add_argument("--beside", type=Path)
     parser.add_argument("--log", type=Path, default=Path("vary.jsonl"))
     parser.add_argument("--tunes", type=int, default=200)
     parser.add_argument("--repeat", type=int, default=5)
@@ -189,7 +206,8 @@ def main() -> None:
     elif asked.what == "vary":
         run_vary(asked.corpora, load_model(asked.model), asked.log, asked.tunes)
     else:
-        run_infill(asked.corpora[0], load_model(asked.model), asked.tunes)
+        beside = load_model(asked.beside) if asked.beside else None
+        run_infill(asked.corpora[0], load_model(asked.model), asked.tunes, beside)
 
 
 if __name__ == "__main__":

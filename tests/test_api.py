@@ -128,7 +128,7 @@ def test_what_is_there_is_told_before_composing(tmp_path):
 def test_every_format_is_written(model, tmp_path):
     melody = generate(model, seed=2, bars=2)[0].melody
     for name in parse_formats("mid,abc,musicxml,letters,wav,svg,png"):
-        assert len(render([melody], name)) > 5
+        assert render([melody], name)
     write(melody, tmp_path / "x.abc")
     assert tunesmith.read(tmp_path / "x.abc")[0].same_tune(melody)
     with pytest.raises(UsageError, match=r"nothing is written as '\.ogg'"):

@@ -27,6 +27,7 @@ from tunesmith.decoding.constraints import (
 from tunesmith.decoding.constraints.checking import events
 from tunesmith.decoding.constraints.events import COMPASS, NOTE, Place
 from tunesmith.decoding.constraints.explaining import Conflict
+from tunesmith.decoding.constraints.inside import Inside
 from tunesmith.decoding.constraints.pitches import ContourOf, Heard, SomeKey
 from tunesmith.decoding.constraints.search import Allowance, Search
 from tunesmith.decoding.constraints.times import NoteValues
@@ -122,6 +123,7 @@ def test_a_tune_that_keeps_all_by_chance_is_drawn_as_if_nothing_was_asked() -> N
 def test_what_no_tune_keeps_by_chance_is_not_waited_for() -> None:
     asked = Constraints(bars=4, meter="4/4", form="AABA")
     assert not asked.by_chance
+    assert not Inside(max_leap=5).by_chance
     grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)
     (one,) = generate_ids(Uniform(), [grammar], [np.random.default_rng(1)], Sampling())  # type: ignore[arg-type]
     assert not one.begun_anew

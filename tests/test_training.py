@@ -331,6 +331,24 @@ def test_dropout_resumes_too(tmp_path):
     same_run(tmp_path / "a", tmp_path / "b")
 
 
+def test_minutes_end_where_the_tunes_would_be_learnt_by_heart(tmp_path):
+    few, notes = repeating(30), []
+    run(tmp_path / "run", data=few, minutes=5, log=notes.append)
+    plan = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert plan["steps"] == math.ceil(LETTERS.passes * len(few.ids) / 512)
+    assert plan["dropout"] == 0.2
+    assert "is enough" in notes[0]["note"]
+
+
+def test_dropout_goes_with_the_passes_if_it_is_not_asked_for(tmp_path):
+    share = 20 * 512 / len(TRAIN.ids) / LETTERS.passes
+    for asked, dropout in ((None, round(0.2 * share, 2)), (0.3, 0.3), (0.0, 0.0)):
+        recipe = Recipe(batch_tokens=512, dropout=asked)
+        run(tmp_path / str(asked), recipe=recipe)
+        assert json.loads((tmp_path / str(asked) / "run.json").read_text())["dropout"] == dropout
+    assert 0 < share < 1
+
+
 # -- trouble ------------------------------------------------------------------------------
 
 

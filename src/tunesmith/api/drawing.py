@@ -240,14 +240,14 @@ def _best(model: Model, plan: Plan, tunes: list[Tune], how: Drawing) -> list[Tun
         for tune in tunes
     ]
     typical = (model.checkpoint.provenance.get("scores") or {}).get("bits_per_note")
-    typical_run = model.index.header["human"].get("median") if model.index else None
+    usual_run = model.index.header["human"].get("p95") if model.index else None
     apart = how.apart
     if apart is None:
         apart = APART if plan.new else 0.0
     part = plan.new or (lambda melody: melody)
     choice = ranking.choose_best(
         candidates, how.count, rank=rank, limits=how.min_rules, most_copied=how.max_copy,
-        typical_bits=typical, typical_run=typical_run, apart=apart,
+        typical_bits=typical, usual_run=usual_run, apart=apart,
         distances=Distances([part(t.melody) for t in tunes]).to,
     )  # fmt: skip
     names = [tune.melody.title for tune in tunes]
@@ -256,7 +256,7 @@ def _best(model: Model, plan: Plan, tunes: list[Tune], how: Drawing) -> list[Tun
         tunes[i].receipt["chosen"] = {
             "rank": rank, **reason, "from": len(tunes), "passed": choice.passed,
             "refused": dict(choice.refused), "typical_bits_per_note": typical,
-            "typical_longest_run": typical_run,
+            "usual_longest_run": usual_run,
             "min_rules": dict(how.min_rules or {}), "max_copy": how.max_copy,
             "apart": apart, "too_near": choice.too_near, "shortfall": choice.shortfall,
         }  # fmt: skip

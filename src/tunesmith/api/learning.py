@@ -43,15 +43,16 @@ def train(
         out: the run's folder: `metrics.jsonl`, and the checkpoints `best` and `last`.
         tokens: 'notes' (the default), 'letters' or 'pitches'.
         size: 'nano' (the default), 'small', 'base' or 'large'.
-        minutes: becomes a number of steps by a short calibration; 3 if neither is given.
+        minutes: becomes a number of steps by a short calibration; 3 if neither is given. A
+            small corpus takes less: once it is learnt by heart nothing is gained.
         steps: the number of steps instead.
         seed: of weights, batches and augmentation; 1 by default.
         resume: go on with the run in `out`; what is not given is as recorded there.
         start_from: fine-tune this model instead of random weights: a folder, or 'default' for
             the model that comes with Tunesmith. Its tokens and size are taken over, and its
             styles, to which the corpus's are added.
-        dropout: share of what each block writes that is dropped in training, 0 to under 1; 0 by
-            default. Some 0.1 helps where a small corpus is gone through many times.
+        dropout: share of what each block writes that is dropped in training, 0 to under 1; by
+            default it grows with how often the run goes through its tunes, up to 0.2.
         device: 'auto', 'cpu', 'cuda' or 'mps'.
         force: replace a run that is in `out`.
         log: told each record of `metrics.jsonl`, and notes as {'note': text}.

@@ -81,7 +81,9 @@ def train(
     size: Annotated[
         str | None, typer.Option(help="nano, small, base or large.  [default: nano]")
     ] = None,
-    minutes: Annotated[float | None, typer.Option(help="How long to train.", min=0.01)] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="How long to train at most.", min=0.01)
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="How many steps instead.", min=1)] = None,
     seed: Annotated[
         int | None, typer.Option(help="Of weights and batches.  [default: 1]", min=0)
@@ -94,7 +96,7 @@ def train(
     dropout: Annotated[
         float | None,
         typer.Option(
-            min=0, max=0.9, help="Helps in long runs on a small corpus, say 0.1.  [default: 0]"
+            min=0, max=0.9, help="0 to 0.9.  [default: more, the more often tunes are seen]"
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",

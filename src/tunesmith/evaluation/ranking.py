@@ -121,14 +121,14 @@ def choose_best(
     limits: Mapping[str, float] | None = None,
     most_copied: int | None = None,
     typical_bits: float | None = None,
-    typical_run: float | None = None,
+    usual_run: float | None = None,
     distances: Distances | None = None,
     apart: float = 0.0,
 ) -> Choice:
     """The best `count` of the candidates that pass the limits and differ from each other.
 
     By 'real' a tune is the better the less its combined score falls short of `LIKELY`, then
-    the less its longest run shared with a training tune exceeds the typical one; what
+    the less its longest run shared with a training tune exceeds what is usual; what
     is better than that is not better still, so that what is kept is as varied as what real
     tunes are. Rewarding the largest score instead keeps the tunes that repeat most.
 
@@ -152,8 +152,9 @@ def choose_best(
         most_copied: the longest run of notes that may be shared with a training tune.
         typical_bits: bits per note of real tunes that were not trained on; needed by
             'likelihood' and 'both'.
-        typical_run: notes of the longest run that real tunes that were not trained on share
-            with a training tune, the median; for 'real', which without it looks at rules alone.
+        usual_run: notes of the longest run that real tunes that were not trained on share
+            with a training tune, the 95th percentile; for 'real', which without it looks at rules
+            alone. With the median half of the real tunes would come last.
         distances: how far apart they are, as `variety.Distances(melodies).to`.
         apart: the least distance of any two that are kept, 0 to 1; 0 keeps equal ones too.
 
@@ -185,7 +186,7 @@ def choose_best(
             + f" ({by})" * bool(by),
             remedy=f"loosen {most}, or make more with --from",
         )
-    places = _places(candidates, passed, rank, typical_bits, typical_run)
+    places = _places(candidates, passed, rank, typical_bits, usual_run)
     ordered = sorted(passed, key=lambda i: (candidates[i].sparse, places[i], i))
     if distances is None:
         return Choice(tuple(ordered[:count]), dict(refused), len(passed), wanted=count)
@@ -327,12 +328,12 @@ def _places(
     passed: Sequence[int],
     rank: str,
     typical: float | None,
-    typical_run: float | None,
+    usual_run: float | None,
 ) -> dict[int, float]:
     """By candidate, its place: 0 is the best; the mean of both for 'both'."""
     keys: list[dict[int, Any]] = []
     if rank == "real":
-        most = math.inf if typical_run is None else typical_run
+        most = math.inf if usual_run is None else usual_run
         keys.append({i: _shortfall(candidates[i], most) for i in passed})
     if rank in ("rules", "both"):
         keys.append({i: -(candidates[i].rules[COMBINED] or 0.0) for i in passed})

@@ -174,7 +174,7 @@ class TrainingNetwork(nn.Module):
 
     def __init__(self, config: ModelConfig, dropout: float = 0.0) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.dropout = config, dropout
         self.model = Stack(config, dropout)
         self.recall = RecallEmbedding(config) if config.recall_channels else None
         cos, sin = rotary_tables(config, config.max_position_embeddings)

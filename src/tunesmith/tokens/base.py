@@ -38,9 +38,12 @@ class Vocabulary(ABC):
         names: the tokens in words, in the order of their ids; fixed.
         styles: names of the style tokens in use, in order.
         bos, end: ids of the first and the last token of every tune.
+        passes: how often training may go through its tunes before it only learns them by
+            heart. Where every tune is transposed afresh each time, that takes long.
     """
 
     kind: ClassVar[str]
+    passes: ClassVar[int] = 36
     names: tuple[str, ...]
     styles: tuple[str, ...]
     bos: int

@@ -83,6 +83,7 @@ class NotesVocabulary(Vocabulary):
     """The table described above; see the module."""
 
     kind = "notes"
+    passes = 6
 
     def __init__(self, styles: tuple[str, ...] = ()) -> None:
         if len(styles) > STYLE_SLOTS:

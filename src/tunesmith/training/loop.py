@@ -16,6 +16,7 @@ from typing import Any
 from tunesmith.errors import InputError, TunesmithError, UsageError
 from tunesmith.model.checkpoint import Checkpoint
 from tunesmith.model.config import ModelConfig
+from tunesmith.model.network import TrainingNetwork
 from tunesmith.tokens import Vocabulary
 from tunesmith.training.data import TokenData, check_enough, describe
 from tunesmith.training.optimiser import Optimiser
@@ -59,8 +60,9 @@ def train(
         config: the shape of the network.
         out: the run's folder; see `tunesmith.training.run`.
         steps: how many; or
-        minutes: how long, evaluations counted in; 3 if neither is given. A
-            resumed run needs neither.
+        minutes: how long at most, evaluations counted in; 3 if neither is given. It ends earlier
+            where the tunes were gone through `Vocabulary.passes` times. A resumed run
+            needs neither.
         seed: of weights, batches and augmentation; 0 or more.
         resume: go on with the run in `out`; begin it if it never began.
         force: delete the run in `out`.
@@ -104,13 +106,18 @@ def train(
             minutes = DEFAULT_MINUTES
         plan = settle(work, settings, steps, minutes, began)
         folder.write_plan(plan)
+        passes = plan.steps * recipe.batch_tokens / len(train_data.ids)
+        if minutes is not None and passes >= vocabulary.passes:
+            said = f"{plan.steps} steps go through the tunes {passes:.0f} times, which is enough"
+            log({"note": f"{said}: more would learn them by heart (--steps asks for more)"})
     elif plan.machine != machine():
         log({"note": "other versions or threads than before: the last bits may differ"})
-    network, optimiser = work.beginning()
+    network, optimiser = work.beginning(plan.dropout)
     progress = folder.restore(network, optimiser)
     record = folder.keep_records_until(progress.step) or {"step": progress.step}
-    origin = {**(provenance or {}), "training": {**settings, "steps": plan.steps}}
-    origin["training"]["machine"] = plan.machine
+    origin = {**(provenance or {}), "training": {
+        **settings, "steps": plan.steps, "machine": plan.machine, "dropout": plan.dropout,
+    }}  # fmt: skip
 
     def save(name: str, state: tuple[Optimiser, Progress] | None = None) -> None:
         scores = {k: record[k] for k in ("step", "val_loss", "bits_per_note") if k in record}
@@ -136,19 +143,12 @@ def train(
             training_seconds += time.monotonic() - before
 
             if progress.step % plan.evaluate_every == 0 or progress.step == plan.steps:
-                held_out = work.evaluate(network)
-                val_loss = held_out / work.validation.charged
                 pace = (time.monotonic() - since) / (progress.step - first)
-                record = {
-                    "step": progress.step,
-                    "train_loss": progress.loss_sum / max(1, progress.loss_count),
-                    "val_loss": val_loss,
-                    "perplexity": math.exp(min(val_loss, 700)),
-                    "bits_per_note": held_out / math.log(2) / work.validation.notes,
+                record = _record(work, network, progress, share * recipe.matrix_rate) | {
                     "tokens_per_s": tokens / max(1e-9, training_seconds),
                     "seconds_left": pace * (plan.steps - progress.step),
-                    "learning_rate": share * recipe.matrix_rate,
                 }
+                val_loss = record["val_loss"]
                 is_best = val_loss < progress.best
                 progress = Progress(step=progress.step, best=min(val_loss, progress.best))
                 training_seconds, tokens = 0.0, 0
@@ -161,6 +161,22 @@ def train(
                 save("last", (optimiser, progress))
                 return {**record, "step": progress.step, "stopped": True}
     return record
+
+
+def _record(
+    work: Work, network: TrainingNetwork, progress: Progress, rate: float
+) -> dict[str, Any]:
+    """How good the network is now, on the validation side and on what it trained on lately."""
+    held_out = work.evaluate(network)
+    val_loss = held_out / work.validation.charged
+    return {
+        "step": progress.step,
+        "train_loss": progress.loss_sum / max(1, progress.loss_count),
+        "val_loss": val_loss,
+        "perplexity": math.exp(min(val_loss, 700)),
+        "bits_per_note": held_out / math.log(2) / work.validation.notes,
+        "learning_rate": rate,
+    }
 
 
 def _check(
@@ -180,7 +196,7 @@ def _check(
         raise UsageError(f"{minutes} minutes", remedy="give more than 0")
     if seed < 0:
         raise UsageError(f"the seed {seed}", remedy="give 0 or more")
-    if recipe.batch_tokens < 1 or recipe.shards < 1 or not 0 <= recipe.dropout < 1:
+    if recipe.batch_tokens < 1 or recipe.shards < 1 or not 0 <= (recipe.dropout or 0) < 1:
         raise UsageError("a batch needs tokens and parts, and dropout is from 0 to under 1")
     if vocabulary.size != config.vocab_size:
         raise InputError(

@@ -46,6 +46,7 @@ class Plan:
         evaluate_every: steps from one evaluation and checkpoint to the next.
         minutes: that were asked for, if it was minutes.
         machine: versions and threads; with others the last bits may differ.
+        dropout: as asked for, or as it goes with these steps.
     """
 
     settings: dict[str, Any]
@@ -53,6 +54,7 @@ class Plan:
     evaluate_every: int
     minutes: float | None
     machine: dict[str, Any]
+    dropout: float = 0.0
 
 
 @dataclass(kw_only=True)

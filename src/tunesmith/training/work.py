@@ -28,6 +28,7 @@ from tunesmith.training.run import Plan, load_weights
 EVALUATIONS = 10
 """In a run, where the validation set is not large beside it."""
 _EVALUATION_SHARE = 0.15  # of the time, at most
+_MOST_DROPOUT = 0.2
 _LONGEST_GAP = 500  # steps from one checkpoint to the next, at most
 _TIMED = (3, 20, 3.0)  # steps timed: at least, at most, and enough after so many seconds
 
@@ -43,7 +44,9 @@ class Recipe:
         matrix_rate: full learning rate of the matrices (Muon).
         other_rate: full learning rate of embeddings and norms (AdamW).
         weight_decay: of the matrices, times the learning rate at each step.
-        dropout: share of what each block writes that is dropped, 0 to under 1.
+        dropout: share of what each block writes that is dropped, 0 to under 1; None for the
+            more, the oftener the run goes through its tunes: 0.2 where that is as often as is of
+            use (`Vocabulary.passes`).
     """
 
     batch_tokens: int = 2048
@@ -51,7 +54,7 @@ class Recipe:
     matrix_rate: float = 0.02
     other_rate: float = 0.01
     weight_decay: float = 0.1
-    dropout: float = 0.0
+    dropout: float | None = None
 
     @classmethod
     def of_size(cls, config: ModelConfig) -> Recipe:
@@ -107,10 +110,10 @@ class Work:
             start=start,
         )
 
-    def beginning(self) -> tuple[TrainingNetwork, Optimiser]:
+    def beginning(self, dropout: float) -> tuple[TrainingNetwork, Optimiser]:
         """The network and the optimiser as a run has them before its first step."""
         torch.manual_seed(self.seed)
-        network = TrainingNetwork(self.config, self.recipe.dropout)
+        network = TrainingNetwork(self.config, dropout)
         if self.start_from:
             load_weights(network, self.start_from.weights)
         network.to(self.device)
@@ -136,7 +139,8 @@ class Work:
 
         def of(place: int) -> tuple[float, Sequence[Tensor]]:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-                loss = network.loss_sum(*self._there(parts[place]), self._chance(number, place))
+                chance = self._chance(number, place) if network.dropout else None
+                loss = network.loss_sum(*self._there(parts[place]), chance)
             return loss.item(), torch.autograd.grad(loss / max(1, charged), weights)
 
         nats, gradients = zip(*self._workers.map(of, range(len(parts))), strict=True)
@@ -146,10 +150,8 @@ class Work:
                 weight.grad += share
         return math.fsum(nats), charged
 
-    def _chance(self, number: int, place: int) -> torch.Generator | None:
+    def _chance(self, number: int, place: int) -> torch.Generator:
         """The chance of dropout in a part of a batch, its own, so that a run resumes anywhere."""
-        if not self.recipe.dropout:
-            return None
         seed = np.random.SeedSequence([self.seed, number, place]).generate_state(1, np.uint64)[0]
         return torch.Generator(self.device).manual_seed(int(seed) >> 1)
 
@@ -179,26 +181,34 @@ def settle(
         work: the run's; some steps of it are timed and thrown away.
         settings: for the plan.
         steps: as asked for, or None.
-        minutes: as asked for if not steps: from `began` to the end.
+        minutes: as asked for if not steps: from `began` to the end, or as long as it is of use to
+            go through the tunes again (`Vocabulary.passes`).
         began: `time.monotonic()` at the start.
     """
     evaluations = EVALUATIONS
+    pass_steps = len(work.train_data.ids) / work.recipe.batch_tokens
     if steps is None:
         assert minutes is not None
         step_s, evaluation_s = _timed(work)
         left = 60 * minutes - (time.monotonic() - began)
         evaluations = int(min(EVALUATIONS, _EVALUATION_SHARE * 60 * minutes / evaluation_s))
         evaluations = max(1, evaluations)
-        steps = max(1, int((left - evaluations * evaluation_s) / step_s))
+        enough = math.ceil(work.vocabulary.passes * pass_steps)
+        steps = max(1, min(enough, int((left - evaluations * evaluation_s) / step_s)))
     every = min(_LONGEST_GAP, math.ceil(steps / evaluations))
+    dropout = work.recipe.dropout
+    if dropout is None:
+        share = steps / pass_steps / work.vocabulary.passes
+        dropout = round(_MOST_DROPOUT * min(1.0, share), 2)
     return Plan(
-        settings=settings, steps=steps, evaluate_every=every, minutes=minutes, machine=machine()
-    )
+        settings=settings, steps=steps, evaluate_every=every, minutes=minutes, machine=machine(),
+        dropout=dropout,
+    )  # fmt: skip
 
 
 def _timed(work: Work) -> tuple[float, float]:
     """Seconds for a step of training and for an evaluation, after a step to warm up."""
-    network, optimiser = work.beginning()
+    network, optimiser = work.beginning(dropout=0.0)
     least, most, enough = _TIMED
     start, number = time.monotonic(), 0
     made_s = 0.0

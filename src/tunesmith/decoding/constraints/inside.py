@@ -321,6 +321,10 @@ class Inside(Constraints):
     count: int = 0
     also: tuple[Constraint, ...] = ()
 
+    @property
+    def by_chance(self) -> bool:  # noqa: D102 - what stands around the part never comes by chance
+        return False
+
     def asked(self) -> dict[str, Any]:  # noqa: D102
         mine = ("frame", "around", "first", "count", "also")
         return {name: value for name, value in super().asked().items() if name not in mine}
