@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from tunesmith.api.composing import load_model
+from tunesmith.api.composing import load_model, steered
 from tunesmith.decoding import Sampling, generate_ids
-from tunesmith.decoding.constraints import Constraints, KeptBars, Steered, explain
+from tunesmith.decoding.constraints import Constraints, KeptBars
 from tunesmith.melody import Melody, Meter, Note
 
 _PITCHES = (62, 65, 69, 67, 65, 64, 62, 69, 72, 74, 72, 69, 67, 65, 64, 62)
@@ -47,8 +47,7 @@ def rate(model: Any, asked: Constraints, free: bool, batch: int, rounds: int) ->
     start, sampled = time.process_time(), 0
     grammar: Any = model.vocabulary.grammar(wishes)
     if not free:
-        assert explain(asked) is None
-        grammar = Steered(grammar, asked)
+        grammar = steered(grammar, asked)
     for i in range(rounds):
         chance = [np.random.default_rng([7, i, k]) for k in range(batch)]
         made = generate_ids(model.network, [grammar] * batch, chance, Sampling(top_p=0.97))

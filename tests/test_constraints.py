@@ -25,16 +25,29 @@ from tunesmith.decoding.constraints import (
     register,
 )
 from tunesmith.decoding.constraints.checking import events
-from tunesmith.decoding.constraints.events import COMPASS
+from tunesmith.decoding.constraints.events import COMPASS, NOTE, Place
 from tunesmith.decoding.constraints.explaining import Conflict
 from tunesmith.decoding.constraints.inside import Inside
+from tunesmith.decoding.constraints.pitches import ContourOf, Heard, SomeKey
 from tunesmith.decoding.constraints.search import Allowance, Search
+from tunesmith.decoding.constraints.times import NoteValues
+from tunesmith.decoding.constraints.tunegraph import TuneGraph
 from tunesmith.decoding.generating import TRIES
 from tunesmith.errors import UsageError
-from tunesmith.melody import Melody, Meter, Note
+from tunesmith.melody import MODES, Melody, Meter, Note
 from tunesmith.tokens import make_vocabulary
 from tunesmith.tokens.grammar import NotesGrammar
-from tunesmith.tokens.table import BOS, DENSITIES, DENSITY0, FILL, GAP, KEY0, MODE0, UNKNOWN
+from tunesmith.tokens.table import (
+    BOS,
+    DENSITIES,
+    DENSITY0,
+    FILL,
+    GAP,
+    KEY0,
+    METERS,
+    MODE0,
+    UNKNOWN,
+)
 
 VOCABULARY = make_vocabulary("notes")
 TWINKLE = Melody(
@@ -516,7 +529,7 @@ def test_all_melodies_of_a_rhythm_at_once_tell_one_that_keeps_everything():
     search = Search(facts, automata)
     groups = search.start(-1, -1)
     assert groups is not None
-    (root,) = search._roots(facts.meters()[0], groups)
+    (root,) = search._beginnings.roots(facts.meters()[0], groups)
     way = search._crowds.settle(root, Allowance(1000))
     assert way is not None and way[0] == root and search.may_end(way[-1])
     for before, after in pairwise(way):
@@ -527,5 +540,24 @@ def test_all_melodies_of_a_rhythm_at_once_tell_one_that_keeps_everything():
     assert groups is not None
     assert all(
         search._crowds.settle(root, Allowance(1000)) is None
-        for root in search._roots(facts.meters()[0], groups)
+        for root in search._beginnings.roots(facts.meters()[0], groups)
     )
+
+
+def test_a_long_contour_in_any_mode_of_a_key_is_worked_out():
+    signs = [1, 1, -1, 0, 1, -1, -1] * 8
+    members = [Heard(), SomeKey([7], MODES, ()), ContourOf(signs)]
+    graph = TuneGraph(members)
+    start = tuple(m.start() for m in members)
+    assert graph.notes_needed(start) == len(signs) + 1
+    for pitch, after in graph.next(start):
+        assert graph.notes_needed(after) == len(signs)
+        assert graph.next(after) and graph.step(start, pitch) == after
+
+
+def test_a_grid_that_note_values_cannot_leave_is_seen_at_once():
+    values = NoteValues([12, 24])
+    last_bar = Place(0, 1, 0, METERS.index("4/4"), 6, 2, 96)
+    assert values.possible((NOTE, 6), last_bar)  # it may end short by the pickup
+    assert not values.possible((NOTE, 6), last_bar._replace(pickup=0))
+    assert values.possible((NOTE, 12), last_bar._replace(pickup=0))

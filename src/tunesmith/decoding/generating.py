@@ -131,26 +131,38 @@ class _Batch:
         self._repeats = None
         if how.repetition:
             self._repeats = Repeats(len(grammars), network.config.vocab_size, how.repetition)
-        self._give()
+        for row, grammar in enumerate(grammars):  # `bos` is not sampled
+            self._ids[row].append(int(grammar.allowed(self._states[row]).argmax()))
+            self._states[row] = grammar.advance(self._states[row], self._ids[row][0])
 
-    def _give(self) -> None:
-        """What is given, `bos` at least, is not sampled."""
-        grammars, states, context = self._grammars, self._states, self._context
-        given = min(_forced(g, s, context) for g, s in zip(grammars, states, strict=True))
-        for row, grammar in enumerate(grammars):
-            for _ in range(given):
-                self._ids[row].append(int(grammar.allowed(states[row]).argmax()))
-                states[row] = grammar.advance(states[row], self._ids[row][-1])
-            self._generators[row].random(given - 1)  # the same chance as if they had been drawn
-            self._free[row] = [False] * (given - 1)
-            if self._repeats:
-                for token in self._ids[row][1:]:
+    def _read(self, rows: list[int], given: bool) -> Floats:
+        """Read the last id of each of some tunes; (rows, V) logits of the next one.
+
+        Args:
+            rows: the tunes.
+            given: whether ids that are no choice in any of them are taken, and read in one go.
+        """
+        network, grammars, states = self._network, self._grammars, self._states
+        more = self._context - self._cache.length - 1 if given else 0
+        for row in rows:
+            more = _forced(grammars[row], states[row], more)
+        if not more:
+            return network.step(np.array([self._ids[r][-1] for r in rows]), self._cache)
+        for row in rows:
+            for _ in range(more):
+                token = int(grammars[row].allowed(states[row]).argmax())
+                self._ids[row].append(token)
+                states[row] = grammars[row].advance(states[row], token)
+                if self._repeats:
                     self._repeats.push(row, token)
-        if given > 1:
-            ids = np.array(self._ids)
-            read = log_softmax(self._network.prefill(ids[:, :-1], self._cache))
-            picked = np.take_along_axis(read, ids[:, 1:, None], 2)[:, :, 0]
-            self._logs = [[float(x) for x in row] for row in picked]
+            self._generators[row].random(more)  # the same chance as if they had been drawn
+            self._free[row] += [False] * more
+        known = np.array([self._ids[r][-more - 1 :] for r in rows])
+        logits = network.prefill(known, self._cache)
+        picked = np.take_along_axis(log_softmax(logits[:, :-1]), known[:, 1:, None], 2)
+        for place, row in enumerate(rows):
+            self._logs[row] += picked[place, :, 0].tolist()
+        return logits[:, -1]
 
     def draw(self, bound: bool, told: Callable[[int], None] | None) -> list[Generated | None]:
         """The tunes; None for those of which nothing can come, if not bound.
@@ -166,7 +178,8 @@ class _Batch:
             if self._cache.length == self._context:
                 ids = [self._ids[r] for r in rows]
                 self._cache = _slide(self._network, ids, self._keep_first, self._context)
-            logits = self._network.step(np.array([self._ids[r][-1] for r in rows]), self._cache)
+            begins = len(self._ids[rows[0]]) == 1
+            logits = self._read(rows, bound or begins)
             going_on = self._add(rows, logits, bound)
             given_up |= {r for r, on in zip(rows, going_on, strict=True) if on is None}
             running = [place for place, on in enumerate(going_on) if on]
@@ -195,6 +208,7 @@ class _Batch:
         weighed = _pooled(weighed, allowed, self._grammars[0].alternatives)
         tokens = choose(weighed, allowed, uniforms, self._how)
         log_probabilities = log_softmax(logits)
+        several = allowed.sum(axis=1) > 1
         going_on: list[bool | None] = []
         for place, row in enumerate(rows):
             token, grammar, state = int(tokens[place]), self._grammars[row], self._states[row]
@@ -210,7 +224,7 @@ class _Batch:
             if self._repeats:
                 self._repeats.push(row, token)
             self._logs[row].append(float(log_probabilities[place, token]))
-            self._free[row].append(int(allowed[place].sum()) > 1)
+            self._free[row].append(bool(several[place]))
             self._states[row] = grammar.advance(state, token)
             going_on.append(not grammar.ended(self._states[row]))
         return going_on
@@ -238,7 +252,7 @@ def _pooled(logits: Floats, allowed: NDArray[np.bool_], alternatives: slice) -> 
 
 
 def _forced(grammar: Grammar, state: State, most: int) -> int:
-    """How many ids there are before the first that is a choice or the last, 1 to `most`."""
+    """How many ids come before the first that is a choice or the last, 0 to `most`."""
     count = 0
     while count < most:
         allowed = np.flatnonzero(grammar.allowed(state))
@@ -248,7 +262,7 @@ def _forced(grammar: Grammar, state: State, most: int) -> int:
         if grammar.ended(state):
             break
         count += 1
-    return max(1, count)
+    return count
 
 
 def _redraw(

@@ -13,12 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tunesmith.decoding.constraints.events import NOTE, Constraint, Event, Place
+from tunesmith.decoding.constraints.events import NOTE, Event, Place
 from tunesmith.decoding.constraints.form import Form
-from tunesmith.decoding.constraints.tunegraph import States, accept_all, step_all
+from tunesmith.decoding.constraints.groups import Group, States
+from tunesmith.decoding.constraints.reaching import OutOfBudget
 
 if TYPE_CHECKING:
-    from tunesmith.decoding.constraints.search import Allowance, Node, Search
+    from tunesmith.decoding.constraints.reaching import Allowance, Node
+    from tunesmith.decoding.constraints.search import Search
 
 When = tuple[Place, States]
 _MOST_REMEMBERED = 200_000
@@ -52,10 +54,8 @@ class Crowds:
     def __init__(self, search: Search) -> None:
         self._search = search
         self._kept = [i for i, c in enumerate(search.both) if not isinstance(c, Form)]
-        self._both = [search.both[i] for i in self._kept]
+        self._both = Group(search.both[i] for i in self._kept)
         self.exact = len(self._both) == len(search.both)
-        plain = Constraint.possible
-        self._judging = [i for i, c in enumerate(self._both) if type(c).possible is not plain]
         self._numbers: dict[tuple[States, States], int] = {}
         self._states: list[tuple[States, States]] = []
         self._needs: list[int] = []
@@ -102,8 +102,6 @@ class Crowds:
 
     def _reach(self, root: Crowd, allowance: Allowance) -> bool:
         """Depth first, as `search.reach`; what is found is kept by member."""
-        from tunesmith.decoding.constraints.search import OutOfBudget
-
         path = [(root, self._children(root, allowance))]
         events: list[Event] = []
         while path:
@@ -147,7 +145,7 @@ class Crowds:
         search, found = self._search, 0
         for number in _bits(crowd.members):
             tune, both = self._states[number]
-            if accept_all(search.tune, tune) and accept_all(self._both, both):
+            if search.tune.accept(tune) and self._both.accept(both):
                 found |= 1 << number
         return found
 
@@ -177,9 +175,9 @@ class Crowds:
 
     def _children(self, crowd: Crowd, allowance: Allowance) -> Iterator[tuple[Event | None, Crowd]]:
         search, place, time = self._search, crowd.place, crowd.time
-        if search.complete(place) and accept_all(search.time, time) and self._ended(crowd):
+        if search.times.complete(place) and search.time.accept(time) and self._ended(crowd):
             yield None, crowd
-        for event, after, time_after in search.time_moves(place, time):
+        for event, after, time_after in search.times.live_moves(place, time):
             before = len(self._after)
             members = self._set_after(crowd.members, event)
             allowance.left -= (len(self._after) - before) // _NEW_AT_A_TIME
@@ -190,16 +188,15 @@ class Crowds:
 
     def _thinned(self, place: Place, time: States, members: int) -> Crowd | None:
         """A crowd without the members that are hopeless there; None if all are."""
-        most = self._search.most_notes(place, time)
+        most = self._search.time.most_notes(time, place)
         least_of_all, most_of_all = self._bounds(members)
         if most < most_of_all:
             if most < least_of_all:
                 return None
             members = sum(1 << n for n in _bits(members) if self._needs[n] <= most)
-        if self._judging and place.at == 0:
+        if self._both.judging and place.at == 0:
             for number in _bits(members):
-                both = self._states[number][1]
-                if not all(self._both[i].possible(both[i], place) for i in self._judging):
+                if not self._both.possible(self._states[number][1], place):
                     members ^= 1 << number
         return Crowd(place, time, members) if members else None
 
@@ -239,12 +236,12 @@ class Crowds:
         """The pitches that a state may have, -1 for no note, and what follows."""
         tune, both = self._states[number]
         if event.kind != NOTE:
-            after = step_all(self._both, both, event)
+            after = self._both.step(both, event)
             if after is not None:
                 yield -1, tune, after
             return
         for pitch, tune_after in self._search.graph.next(tune):
-            after = step_all(self._both, both, event._replace(pitch=pitch))
+            after = self._both.step(both, event._replace(pitch=pitch))
             if after is not None:
                 yield pitch, tune_after, after
 
@@ -266,7 +263,7 @@ class Crowds:
                 if not any(w.members & bit for w in self._live[when]):
                     continue
                 event = way.event._replace(pitch=pitch) if pitch >= 0 else way.event
-                whole = step_all(self._search.both, nodes[-1].both, event)
+                whole = self._search.both.step(nodes[-1].both, event)
                 if whole is not None:
                     moved = nodes[-1]._replace(place=place, time=time, tune=tune, both=whole)
                     number = bit.bit_length() - 1

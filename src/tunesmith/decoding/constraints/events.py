@@ -5,7 +5,7 @@ Times are in steps of the token grid, 24 a quarter; pitches are MIDI numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from tunesmith.tokens.table import METER_STEPS, METERS
@@ -134,6 +134,10 @@ class Constraint:
         """Whether the melody may end in this state."""
         return True
 
+    def welcomes(self, state: Any, kind: str) -> bool:
+        """Whether no event of a kind is refused from here, whatever else it is; a shortcut."""
+        return False
+
     def possible(self, state: Any, place: Place) -> bool:
         """False only if no end can be reached from here; a shortcut for the search."""
         return True
@@ -176,6 +180,11 @@ class Constraint:
         the same pitch.
         """
         return event._replace(pitch=-1)
+
+    def after_notes(self, state: Any, events: Sequence[tuple[int, Event]]) -> dict[int, Hashable]:
+        """The states after notes of some pitches that may come, by pitch; to be made quicker."""
+        steps = ((pitch, self.step(state, event)) for pitch, event in events)
+        return {pitch: after for pitch, after in steps if after is not None}
 
     def only_pitch(self, state: Any, event: Event) -> int | None:
         """The only pitch that a note may have here, if that is known; a shortcut for the search."""

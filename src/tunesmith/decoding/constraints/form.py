@@ -86,6 +86,8 @@ class Form(Constraint):
     def __init__(self, sections: Sequence[Section]) -> None:
         self.sections = tuple(sections)
         self._letters = list(dict.fromkeys(s.letter for s in sections))
+        self._roles = [s.role for s in sections]
+        self._letter = [self._letters.index(s.letter) for s in sections]
         # Lists of notes have ids, by what they were before their last note: states stay small.
         self._ids: dict[tuple[int, tuple[int, int, int]], int] = {}
         self._lists: list[tuple[int, Notes]] = [(0, ())]
@@ -114,6 +116,12 @@ class Form(Constraint):
     def start(self) -> FormState:  # noqa: D102
         return FormState()
 
+    def welcomes(self, state: FormState, kind: str) -> bool:  # noqa: D102
+        section = state.section
+        if section < 0:
+            return kind != BAR
+        return kind in (NOTE, REST) and self.sections[section].role == MODEL
+
     def step(self, state: FormState, event: Event) -> Hashable | None:  # noqa: D102
         if event.kind == BAR:
             bars = event.bar + event.left
@@ -127,18 +135,20 @@ class Form(Constraint):
         if event.kind == TIE and state.at == 0:
             return None
         at = state.at + event.length
-        role = self.sections[section].role
+        role = self._roles[section]
         if role == MODEL:
-            return state._replace(at=at, notes=self._written(state, event))
+            return FormState(section, state.models, at, self._written(state, event))
         model = self._model(state, section)
         if event.kind == TIE:
             owed = state.owed - event.length
-            return state._replace(at=at, owed=owed) if owed >= 0 else None
+            later = FormState(section, state.models, at, state.notes, owed, state.same)
+            return later if owed >= 0 else None
         if state.owed:
             return None
         done = state.notes == len(model)
         if event.kind == REST:
-            return state._replace(at=at) if done or at <= model[state.notes][0] else None
+            later = FormState(section, state.models, at, state.notes, 0, state.same)
+            return later if done or at <= model[state.notes][0] else None
         if done or model[state.notes][0] != state.at:
             return None
         _, length, pitch = model[state.notes]
@@ -152,7 +162,7 @@ class Form(Constraint):
         owed = length - event.length
         if owed < 0:
             return None
-        return state._replace(at=at, notes=state.notes + 1, owed=owed, same=same)
+        return FormState(section, state.models, at, state.notes + 1, owed, same)
 
     def _can_vary(self, same: int, seen: int, notes: int) -> bool:
         return 2 * (same + notes - seen) >= notes and (same < notes or seen < notes)
@@ -168,7 +178,7 @@ class Form(Constraint):
         return state.notes
 
     def _model(self, state: FormState, section: int) -> Notes:
-        return self._lists[state.models[self._letters.index(self.sections[section].letter)]][1]
+        return self._lists[state.models[self._letter[section]]][1]
 
     def _ended(self, state: FormState) -> bool:
         """Whether the section that a state is in may end there."""
@@ -205,21 +215,31 @@ class Form(Constraint):
     def lengths(  # noqa: D102
         self, state: FormState, place: Place, kind: str, room: int, cuts: Collection[int]
     ) -> Collection[int] | None:
-        if state.section < 0 or self.sections[state.section].role == MODEL:
+        if state.section < 0 or self._roles[state.section] == MODEL:
             return None
-        if state.owed:
-            return (min(state.owed, room),) if kind == TIE else ()
-        model = self._model(state, state.section)
-        if state.notes == len(model):
+        due, length = self.due(state, room)
+        if not length:
             return None if kind == REST else ()
-        onset, length, _ = model[state.notes]
-        if onset == state.at:
-            return (min(length, room),) if kind == NOTE else ()
-        return (min(onset - state.at, room),) if kind == REST else ()
+        return (length,) if kind == due else ()
 
     def copies(self, state: FormState) -> bool:
         """Whether the section that a state is in repeats another."""
-        return state.section >= 0 and self.sections[state.section].role != MODEL
+        return state.section >= 0 and self._roles[state.section] != MODEL
+
+    def due(self, state: FormState, room: int) -> tuple[str, int]:
+        """What must come next in a section that repeats another, and its steps, up to `room`.
+
+        After the last note that is a rest of 0 steps: of any length.
+        """
+        if state.owed:
+            return TIE, min(state.owed, room)
+        model = self._model(state, state.section)
+        if state.notes == len(model):
+            return REST, 0
+        onset, length, _ = model[state.notes]
+        if onset == state.at:
+            return NOTE, min(length, room)
+        return REST, min(onset - state.at, room)
 
     def only_pitch(self, state: FormState, event: Event) -> int | None:  # noqa: D102
         section = state.section
@@ -287,6 +307,9 @@ class _SectionStarts(Constraint):
 
     def __init__(self, sections: int) -> None:
         self._sections = sections
+
+    def welcomes(self, state: int, kind: str) -> bool:
+        return kind in (NOTE, REST) or (kind == TIE and not state)
 
     def step(self, state: int, event: Event) -> Hashable | None:
         if event.kind != BAR:

@@ -137,7 +137,8 @@ class FormLine(Constraint):
 
     def step(self, state: LineState, event: Event) -> Hashable | None:  # noqa: D102
         if event.kind == NOTE:
-            return state._replace(came=state.came + 1) if state.came < self.notes else None
+            after = LineState(state.section, state.begun, state.came + 1, state.models)
+            return after if state.came < self.notes else None
         bars = event.bar + event.left
         if bars % len(self._sections):
             return None

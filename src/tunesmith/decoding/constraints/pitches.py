@@ -211,6 +211,17 @@ class ContourOf(_Tune):
                 return None
         return (count + 1, event.pitch)
 
+    def after_notes(  # noqa: D102
+        self, state: tuple[int, int], events: Sequence[tuple[int, Event]]
+    ) -> dict[int, Hashable]:
+        count, last = state
+        if not count or count > len(self.signs):
+            return super().after_notes(state, events)
+        sign, now = self.signs[count - 1], count + 1
+        if not sign:
+            return {p: (now, p) for p, _ in events if p == last}
+        return {p: (now, p) for p, _ in events if (p > last if sign > 0 else p < last)}
+
     def accept(self, state: tuple[int, int]) -> bool:  # noqa: D102
         return state[0] == len(self.signs) + 1
 
@@ -261,6 +272,9 @@ class Cadence(_Notes):
     def start(self) -> Hashable:  # noqa: D102
         return (False, False)
 
+    def welcomes(self, state: tuple[bool, bool], kind: str) -> bool:  # noqa: D102
+        return True
+
     def step(self, state: tuple[bool, bool], event: Event) -> Hashable | None:  # noqa: D102
         pitch = event.pitch % 12
         ends = state[0] and pitch in self.last and self._placed(event)
@@ -303,6 +317,9 @@ class _LastStrong(_Notes):
 
     def start(self) -> Hashable:
         return (0, False)
+
+    def welcomes(self, state: tuple[int, bool], kind: str) -> bool:
+        return True
 
     def step(self, state: tuple[int, bool], event: Event) -> Hashable | None:
         return (min(2, state[0] + 1), event.strong)
@@ -366,6 +383,9 @@ class BarContour(_Notes):
 
     def sees(self, event: Event) -> Hashable:  # noqa: D102
         return None
+
+    def welcomes(self, state: tuple[bool, int, int], kind: str) -> bool:  # noqa: D102
+        return not state[0] or kind != NOTE
 
     def step(self, state: tuple[bool, int, int], event: Event) -> Hashable | None:  # noqa: D102
         due, last, moved = state

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunesmith.decoding.constraints.asked import Constraints
-from tunesmith.decoding.constraints.events import NOTE, REST, TIE
+from tunesmith.decoding.constraints.events import COMPASS, NOTE, REST, TIE, Event, Place
 from tunesmith.decoding.constraints.facts import Facts, unlike
 from tunesmith.decoding.constraints.forced import Filling, Primed, PrimedState
+from tunesmith.decoding.constraints.groups import States
 from tunesmith.decoding.constraints.pitches import Range
 from tunesmith.decoding.constraints.search import Allowance, Groups, Node, OutOfBudget, Search
 from tunesmith.decoding.constraints.times import NotesPerBar
-from tunesmith.decoding.constraints.tunegraph import States, step_all
 from tunesmith.errors import InputError
 from tunesmith.melody import MODES, TICKS_PER_QUARTER, Key
 from tunesmith.tokens import Grammar, State, table
@@ -135,8 +135,9 @@ class Steered(Grammar):
         counts = [a for a in automata if isinstance(a, NotesPerBar)]
         self._densities = _densities(counts, self.facts)
         self._spots: dict[Any, Spot] = {}
-        self._length_masks = lru_cache(maxsize=50_000)(self._lengths)
+        self._judged_masks = lru_cache(maxsize=50_000)(self._judged)
         self._pitch_masks = lru_cache(maxsize=50_000)(self._pitches)
+        self._fits: dict[Any, Mask] = {}
         self.unsettled = 0
         self.by_chance = constraints.by_chance
 
@@ -299,19 +300,29 @@ class Steered(Grammar):
                 mask[:] = False
                 mask[asked] = True
                 return
-        mask[lengths] &= self._length_masks(place, node.time)
+        mask[lengths] &= self._lengths(place, node.time)
         if not self.search.may_end(node):
             mask[END] = False
 
-    def _lengths(self, place: Any, time: States) -> Mask:
+    def _lengths(self, place: Place, time: States) -> Mask:
         """(lengths,) which the constraints on times allow, one by one."""
-        search, room = self.search, self.search.room(place)
-        kinds = (NOTE, REST, TIE) if place.held == 2 else (NOTE, REST)
+        members = self.search.time
+        found = np.zeros(len(LENGTHS), bool)
+        for kind in (NOTE, REST, TIE) if place.held == 2 else (NOTE, REST):
+            judges = members.judges(time, kind)
+            # Of the place nothing is looked at but what events tell.
+            where = place._replace(pickup=0, held=0, room=self.search.times.room(place))
+            found |= self._judged_masks(where, kind, judges, tuple(time[i] for i in judges))
+        return found
+
+    def _judged(self, place: Place, kind: str, judges: tuple[int, ...], states: States) -> Mask:
+        """(lengths,) of an event of a kind, `place.room` at most, which some members allow."""
+        search = self.search
+        steps = [(search.time[i], state) for i, state in zip(judges, states, strict=True)]
         return np.array([
-            n <= room
-            and any(
-                step_all(search.time, time, search.event(place, kind, n)) is not None
-                for kind in kinds
+            n <= place.room
+            and all(
+                m.step(state, search.times.event(place, kind, n)) is not None for m, state in steps
             )
             for n in LENGTHS
         ])  # fmt: skip
@@ -321,19 +332,36 @@ class Steered(Grammar):
         search, (place, time, tune, both), length = self.search, node, spot.tune.pending
         allowed = {}
         for kind in (NOTE, REST, TIE):
-            event = search.event(place, kind, length)
-            allowed[kind] = step_all(search.time, time, event) is not None and (
-                kind == NOTE or step_all(search.both, both, event) is not None
+            event = search.times.event(place, kind, length)
+            allowed[kind] = search.time.step(time, event) is not None and (
+                kind == NOTE or search.both.step(both, event) is not None
             )
         offset = tonic_offset(spot.tune.key)
-        if not search.both:
-            return self._pitch_masks(tune, offset, allowed[NOTE], allowed[REST], allowed[TIE])
-        event = search.event(place, NOTE, length)
-        pitches = tuple(
-            p for p, _ in search.graph.next(tune)
-            if step_all(search.both, both, event._replace(pitch=p)) is not None
-        ) if allowed[NOTE] else ()  # fmt: skip
-        return _sound_mask(pitches, offset, allowed[REST], allowed[TIE])
+        mask = self._pitch_masks(tune, offset, allowed[NOTE], allowed[REST], allowed[TIE])
+        judges = search.both.judges(both, NOTE)
+        if not judges or not allowed[NOTE]:
+            return mask
+        event = search.times.event(place, NOTE, length)
+        only = search.both.only_pitch(both, event)
+        mask = mask.copy()
+        pitches = mask[COMPASS[0] - offset + PITCH0 : COMPASS[-1] + 1 - offset + PITCH0]
+        for number in judges:
+            pitches &= self._fitting(number, both[number], event, only)
+        return mask
+
+    def _fitting(self, number: int, state: Any, event: Event, only: int | None) -> Mask:
+        """(pitches of the compass,) which a constraint of those on both allows; or of one pitch."""
+        member = self.search.both[number]
+        key = (number, state, only, member.sees(event))
+        found = self._fits.get(key)
+        if found is None:
+            if len(self._fits) > _MOST_KEPT:
+                self._fits.clear()
+            found = self._fits[key] = np.zeros(len(COMPASS), bool)
+            for pitch in COMPASS if only is None else (only,):
+                note = event._replace(pitch=pitch)
+                found[pitch - COMPASS[0]] = member.step(state, note) is not None
+        return found
 
     def _pitches(self, tune: States, offset: int, note: bool, rest: bool, tie: bool) -> Mask:
         pitches = tuple(p for p, _ in self.search.graph.next(tune)) if note else ()
@@ -354,8 +382,8 @@ class Steered(Grammar):
         assert isinstance(state, Spot)
         if not self.allowed(state)[token]:
             return False
-        if state.single:
-            return True
+        if state.single:  # settled before; by chance another id may have been drawn
+            return state.mask is not None and bool(state.mask[token])
         after = state.after.get(token) or self._advance(state, token)
         if after is None:  # the mask need not know of numbers of bars that cannot be
             return False

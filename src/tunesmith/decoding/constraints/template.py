@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import ClassVar
 
 from tunesmith.decoding.constraints.events import (
@@ -66,6 +66,10 @@ class Template(Constraint):
                 what[start] = _ONSET
                 self._ends.add(end)
         self._enters = _ENTER in what
+        # So many steps before each at which no note may sound on, and no rest be.
+        stops = (s in self._ends or w not in (_FREE, _HOLD, _ENTER) for s, w in enumerate(what))
+        self._stops = [0, *accumulate(stops)]
+        self._sounds = [0, *accumulate(w not in (_FREE, _SILENT) for w in what)]
         self._runs = [1] * total  # how long it goes on like that
         for step in range(total - 2, -1, -1):
             if what[step + 1] == (_HOLD if what[step] == _ONSET else what[step]) and (
@@ -97,25 +101,23 @@ class Template(Constraint):
         """The pitches that what sounds from `at` to `end` must have."""
         if kind == REST:
             return frozenset()
-        asked = {p for w, p in zip(self._what[at:end], self._pitch[at:end], strict=True)
-                 if w == _ENTER}  # fmt: skip
+        asked = set()
+        if self._enters:
+            span = zip(self._what[at:end], self._pitch[at:end], strict=True)
+            asked = {p for w, p in span if w == _ENTER}
         if kind == NOTE and self._what[at] == _ONSET:
             asked.add(self._pitch[at])
         return frozenset(asked - {ANY})
 
     def _placed(self, kind: str, at: int, end: int) -> bool:
         """Whether an event fits there, pitches aside."""
-        what = self._what
         if kind == REST:
-            return all(w in (_FREE, _SILENT) for w in what[at:end])
+            return self._sounds[end] == self._sounds[at]
         if kind == NOTE:
-            if what[at] not in (_FREE, _ONSET):
+            if self._what[at] not in (_FREE, _ONSET):
                 return False
             at += 1
-        return not any(
-            step in self._ends or what[step] not in (_FREE, _HOLD, _ENTER)
-            for step in range(at, end)
-        )
+        return self._stops[end] == self._stops[at]
 
     def _fits(self, sounding: int, event: Event, at: int, end: int) -> bool:
         if not self._placed(event.kind, at, end):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from fractions import Fraction
+from math import gcd
 from typing import ClassVar
 
 from tunesmith.decoding.constraints.events import (
@@ -40,6 +41,7 @@ class NoteValues(_Time):
     def __init__(self, steps: Iterable[int]) -> None:
         self.steps = frozenset(steps)
         self._longest = max(self.steps)
+        self._grid = gcd(*self.steps)
         self._sums = {0}
         for n in range(1, 4 * 96 + 1):  # the longest bar
             if any(n - s in self._sums for s in self.steps):
@@ -93,6 +95,13 @@ class NoteValues(_Time):
 
     def possible(self, state: tuple[str, int], place: Place) -> bool:  # noqa: D102
         kind, steps = state
+        if not kind:
+            return True
+        if place.room < UNKNOWN_ROOM:
+            # From where this began to the end there are whole lengths alone.
+            ahead = (place.room + steps) % self._grid
+            if ahead and ahead != place.pickup % self._grid:
+                return False
         if kind != NOTE or steps in self.steps:
             return True
         return any(0 < s - steps <= place.room for s in self.steps)
@@ -123,6 +132,9 @@ class NotesPerBar(_Time):
         if state < 0:
             return state
         return state + 1 if state < self.high else None
+
+    def welcomes(self, state: int, kind: str) -> bool:  # noqa: D102
+        return kind == NOTE and state < self.high
 
     def accept(self, state: int) -> bool:  # noqa: D102
         return state >= self.low
@@ -157,6 +169,8 @@ class RestShare(_Time):
 
     def __init__(self, low: Fraction, high: Fraction) -> None:
         self.low, self.high = low, high
+        self._low, self._high = low.as_integer_ratio(), high.as_integer_ratio()
+        self._middle = ((low + high) / 2).as_integer_ratio()
 
     def start(self) -> Hashable:  # noqa: D102
         return (0, 0)
@@ -180,14 +194,17 @@ class RestShare(_Time):
             return (rests, steps + length, free + length, False)
         return (rests, steps + length, free + length - (event.kind == NOTE), False)
 
+    def welcomes(self, state: tuple[int, ...], kind: str) -> bool:  # noqa: D102
+        return kind != REST or bool(self.high)
+
     def accept(self, state: tuple[int, ...]) -> bool:  # noqa: D102
         return self.holds(state[0], state[2] if len(state) > 2 else 0, state[1])
 
     def holds(self, rests: int, free: int, steps: int) -> bool:
         """Whether there may be `rests` to `rests + free` steps of rest in `steps` in all."""
-        low, high = self.low, self.high
-        least = max(rests, -(-low.numerator * steps // low.denominator))
-        return least <= min(rests + free, high.numerator * steps // high.denominator)
+        (low, of_low), (high, of_high) = self._low, self._high
+        least = max(rests, -(-low * steps // of_low))
+        return least <= min(rests + free, high * steps // of_high)
 
     def possible(self, state: tuple[int, ...], place: Place) -> bool:  # noqa: D102
         if place.room >= UNKNOWN_ROOM:
@@ -195,16 +212,15 @@ class RestShare(_Time):
         rests, steps = state[0], state[1]
         free = state[2] if len(state) > 2 else 0
         most, least = steps + place.room, steps + place.room - place.pickup
-        low, high = self.low, self.high
-        return (
-            rests * high.denominator <= high.numerator * most
-            and low.numerator * least <= (rests + free + place.room) * low.denominator
+        (low, of_low), (high, of_high) = self._low, self._high
+        return rests * of_high <= high * most and low * least <= (
+            (rests + free + place.room) * of_low
         )
 
     def wanted(self, state: tuple[int, ...], room: int) -> int:
         """Steps of rest that are wanted by the end of `room`, for a share in the middle."""
-        middle = (self.low + self.high) / 2
-        return int(middle * (state[1] + room)) - state[0]
+        middle, whole = self._middle
+        return middle * (state[1] + room) // whole - state[0]
 
 
 class Rhythm(_Time):

@@ -7,11 +7,11 @@ from itertools import product
 from typing import Any
 
 from tunesmith.decoding.constraints.events import COMPASS, NOTE, Constraint, Event
+from tunesmith.decoding.constraints.groups import Group, States
 
-States = tuple[Any, ...]
 MIDDLE_PITCH = 67
 _MOST_STEPS = 400_000
-"""Notes tried in working out what can follow; where that takes more, it is left unused."""
+"""Notes found in working out what can follow; where that takes more, it is left unused."""
 
 
 class TuneGraph:
@@ -23,18 +23,20 @@ class TuneGraph:
     """
 
     def __init__(self, members: Sequence[Constraint], compass: Sequence[int] = COMPASS) -> None:
-        self._members = members
-        start = tuple(m.start() for m in members if m.alone)
-        judges = [m for m in members if m.alone]
-        fits = [p for p in compass if step_all(judges, start, _note(p)) is not None]
+        self._members = members = Group(members)
+        judges = Group(m for m in members if m.alone)
+        fits = [p for p in compass if judges.step(judges.starts(), _note(p)) is not None]
         self._pitches = sorted(fits, key=lambda p: abs(p - MIDDLE_PITCH))
         self._steps = 0
         self._all: dict[States, list[tuple[int, States]]] = {}
         self._distance: dict[States, int] = {}
         self._given_up = False
         self._useful: dict[States, tuple[tuple[int, States], ...]] = {}
+        self._by_pitch: dict[States, dict[int, tuple[tuple[int, States]]]] = {}
         self._events = [(p, _note(p)) for p in self._pitches]
-        self._moving = [(i, m) for i, m in enumerate(members) if not m.alone]
+        self._moving: list[tuple[int, Constraint, dict[Any, dict[int, Any]]]] = [
+            (i, m, {}) for i, m in enumerate(members) if not m.alone
+        ]
         split = Constraint.split
         self._joint = any(type(m).split is not split for m in members)
         self._parts: dict[States, tuple[States, ...]] = {}
@@ -51,21 +53,31 @@ class TuneGraph:
 
     def _all_after(self, states: States) -> list[tuple[int, States]]:
         """The pitches that may come, each with the states after it."""
+        # Each constraint is asked once for each of its own states, not of the product's.
+        each = []
+        for place, member, known in self._moving:
+            state = states[place]
+            after = known.get(state)
+            if after is None:
+                after = known[state] = member.after_notes(state, self._events)
+            each.append((place, after))
+        if not each:
+            return [(p, states) for p in self._pitches]
+        fewest = min((after for _, after in each), key=len)
         found = []
-        for pitch, event in self._events:
-            after = list(states)
-            for place, member in self._moving:
-                state = member.step(states[place], event)
-                if state is None:
+        for pitch in fewest:
+            later = list(states)
+            for place, after in each:
+                if pitch not in after:
                     break
-                after[place] = state
+                later[place] = after[pitch]
             else:
-                found.append((pitch, tuple(after)))
+                found.append((pitch, tuple(later)))
         return found
 
     def step(self, states: States, pitch: int) -> States | None:
         """The states after a note."""
-        return step_all(self._members, states, _note(pitch))
+        return self._members.step(states, _note(pitch))
 
     def next(self, states: States) -> tuple[tuple[int, States], ...]:
         """The pitches that may come and from which an end can be reached, the nearest to it first.
@@ -90,9 +102,18 @@ class TuneGraph:
             found = self._useful[states] = tuple(hopeful)
         return found
 
+    def after(self, states: States, pitch: int) -> tuple[tuple[int, States], ...]:
+        """Those of `next` that have one pitch: one or none."""
+        found = self._by_pitch.get(states)
+        if found is None:
+            found = self._by_pitch[states] = {one[0]: (one,) for one in self.next(states)}
+        return found.get(pitch, ())
+
     def notes_needed(self, states: States) -> int | None:
         """Notes needed at least before an end; None if none can be reached."""
-        least = None
+        least = self._distance.get(states)
+        if least is not None:
+            return least
         for single in self.singles(states):
             if single not in self._all:
                 self._explore(single)
@@ -103,60 +124,45 @@ class TuneGraph:
 
     def _explore(self, start: States) -> None:
         """Work out everything that can follow, and how far each state is from an end."""
-        waiting = [start]
+        waiting, new = [start], []
         while waiting:
             states = waiting.pop()
             if states in self._all:
                 continue
             self._all[states] = after = self._all_after(states)
-            self._steps += len(self._pitches)
+            new.append(states)
+            self._steps += 1 + len(after)
             if self._given_up:
                 return
             if self._steps > _MOST_STEPS:
                 self._given_up = True
                 self._useful.clear()
-                if start in self._all:
-                    return
-                waiting = [start]
-                continue
+                self._by_pitch.clear()
+                return
             waiting += {s for _, s in after}
-        if not self._given_up:
-            self._measure()
+        self._measure(new)
 
-    def _measure(self) -> None:
+    def _measure(self, new: Sequence[States]) -> None:
+        """How far new states are from an end; all that can follow them is known."""
         before: dict[States, list[States]] = {}
-        for states, after in self._all.items():
-            for later in {s for _, s in after}:
+        for states in new:
+            for later in {s for _, s in self._all[states]}:
                 before.setdefault(later, []).append(states)
-        now = [s for s in self._all if accept_all(self._members, s)]
-        self._distance = dict.fromkeys(now, 0)
+        far = self._distance
+        levels: dict[int, list[States]] = {0: [s for s in new if self._members.accept(s)]}
+        for later in before:
+            if later in far:
+                levels.setdefault(far[later], []).append(later)
+        far.update(dict.fromkeys(levels[0], 0))
         notes = 0
-        while now:
+        while levels:
+            for later in levels.pop(notes, ()):
+                for states in before.get(later, ()):
+                    if states not in far:
+                        far[states] = notes + 1
+                        levels.setdefault(notes + 1, []).append(states)
             notes += 1
-            earlier = {s for later in now for s in before.get(later, ())}
-            now = [s for s in earlier if s not in self._distance]
-            self._distance.update(dict.fromkeys(now, notes))
-        self._useful.clear()
 
 
 def _note(pitch: int) -> Event:
     return Event(NOTE, 0, pitch, 0, 0, 0, False, 0)
-
-
-def step_all(members: Sequence[Constraint], states: States, event: Event) -> States | None:
-    """The states of a group after an event, or None if one of them forbids it."""
-    if not members:
-        return states
-    kind, after = event[0], []
-    for member, state in zip(members, states, strict=True):
-        if kind in member.hears:
-            state = member.step(state, event)
-            if state is None:
-                return None
-        after.append(state)
-    return tuple(after)
-
-
-def accept_all(members: Sequence[Constraint], states: States) -> bool:
-    """Whether all of a group may end."""
-    return all(m.accept(s) for m, s in zip(members, states, strict=True))

@@ -1,0 +1,84 @@
+"""Depth-first search with an allowance, and the states that it goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, NamedTuple
+
+from tunesmith.decoding.constraints.events import Event, Place
+from tunesmith.decoding.constraints.groups import States
+
+MOST_REMEMBERED = 300_000
+"""States that are remembered of each kind."""
+
+
+class Node(NamedTuple):
+    """A state of the search: see `search`."""
+
+    place: Place
+    time: States
+    tune: States
+    both: States
+
+
+class Move(NamedTuple):
+    """An event that may come next, as far as times tell."""
+
+    event: Event
+    place: Place
+    time: States
+
+
+class OutOfBudget(Exception):
+    """A search that could not be settled within its budget."""
+
+
+class Allowance:
+    """Children that may still be looked at."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+
+def reach(
+    root: Hashable,
+    children: Callable[[Any], Iterator[Any]],
+    is_live: Callable[[Any], bool],
+    dead: set[Any],
+    allowance: Allowance,
+) -> list[Any] | None:
+    """A way to the end, depth first, in a graph without cycles.
+
+    Args:
+        root: where to begin.
+        children: what may follow a state, the likeliest first; None is the end.
+        is_live: whether it is known of a state that the end can be reached from it.
+        dead: states from which it cannot; grows.
+        allowance: children that may be looked at; shrinks.
+
+    Returns:
+        The states on a way from `root`, and the known one to which it leads, or None for the
+        end; None if there is no way.
+
+    Raises:
+        OutOfBudget: if the allowance does not suffice; what was found dead is kept.
+    """
+    path = [(root, children(root))]
+    while path:
+        state, rest = path[-1]
+        for child in rest:
+            allowance.left -= 1
+            if child is None or is_live(child):
+                return [*(s for s, _ in path), child]
+            if child not in dead:
+                path.append((child, children(child)))
+                break
+        else:
+            dead.add(state)
+            path.pop()
+        if allowance.left < 0:
+            raise OutOfBudget
+    return None
+
+
+__all__ = ["MOST_REMEMBERED", "Allowance", "Move", "Node", "OutOfBudget", "reach"]
