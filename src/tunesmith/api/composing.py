@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import cycle
@@ -24,6 +25,7 @@ from tunesmith.api.drawing import (
 from tunesmith.api.model import Model, Tune, load_model
 from tunesmith.api.receipts import RECEIPT_FORMAT, Made, asked_data, read_receipt
 from tunesmith.decoding.constraints import Constraints, Primed, Steered, explain
+from tunesmith.decoding.constraints.parsing import parse_meter
 from tunesmith.decoding.constraints.search import OutOfBudget
 from tunesmith.errors import InputError, UsageError
 from tunesmith.evaluation.originality import shared_run
@@ -159,6 +161,13 @@ def _grammar(model: Model, constraints: Constraints, how: Drawing) -> Any:
     soft: dict[str, Any] = {"style": how.style, "density": how.density}
     if vocabulary.kind != "notes":
         return vocabulary.grammar({**constraints.asked(), **soft})
+    followed = [t for t in (constraints.contour, constraints.pitches_from) if isinstance(t, Melody)]
+    if followed and constraints.bars is None:
+        # Its notes in as long as they took: in the length of some other tune most would be silence.
+        meter = parse_meter(constraints.meter) if constraints.meter else followed[0].meters[0]
+        bars = max(1, round(followed[0].duration / meter.bar_ticks))
+        with suppress(UsageError):  # nobody asked for it, so it may be in the way
+            return _grammar(model, replace(constraints, bars=bars), how)
     if how.density is not None:
         soft["density"] = density_class(how.density)
     wishes = {"any_pitch": True, **constraints.wishes(), **soft}
