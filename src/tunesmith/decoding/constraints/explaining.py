@@ -24,6 +24,8 @@ _TRIAL = 5_000
 """What trying one change may cost."""
 _MOST_TRIALS = 12
 """Changes of values that are tried before it is told what to leave out."""
+_MOST_UNSETTLED = 3
+"""Questions for a change that may stay unsettled, and cost most, before it is left at that."""
 LOOSENED = (
     "range", "max_leap", "note_values", "notes_per_bar", "rest_share", "max_repeat", "bars",
     "pickup", "meter",
@@ -78,12 +80,14 @@ class _Judge:
         self._constraints, self._primer = constraints, primer
         self._grammar = grammar if isinstance(grammar, Primed) else NotesGrammar((), {})
         self._known: dict[frozenset[str], bool | None] = {}
+        self.unsettled = 0
+        self.budgets: Sequence[int] = BUDGETS
 
     def satisfiable(self, names: Collection[str]) -> bool | None:
         """Whether some parts can be kept; None if that could not be settled."""
         key = frozenset(names)
         if key not in self._known:
-            self._known[key] = self._ask(self._constraints, names, BUDGETS)
+            self._known[key] = self._ask(self._constraints, names, self.budgets)
         return self._known[key]
 
     def would_do(self, constraints: Constraints) -> bool:
@@ -99,6 +103,7 @@ class _Judge:
                 return steered.satisfiable(budget)
             except OutOfBudget:
                 continue
+        self.unsettled += 1
         return None
 
 
@@ -143,14 +148,18 @@ def _smallest(judge: _Judge, members: Sequence[str]) -> tuple[tuple[str, ...], b
     What costs most to search goes first, so that the later questions are cheaper.
     """
     names = list(members)
-    minimal = True
-    for name in sorted(members, key=lambda n: LEFT_OUT.index(n) if n in LEFT_OUT else -1):
-        fewer = [n for n in names if n != name]
-        answer = judge.satisfiable(fewer)
-        if answer is False:
-            names = fewer
-        minimal &= answer is not None
-    return tuple(names), minimal
+    first = sorted(members, key=lambda n: LEFT_OUT.index(n) if n in LEFT_OUT else -1)
+    for order in (first, first):  # what was not settled among many may be among few
+        unsettled = False
+        for name in order:
+            fewer = [n for n in names if n != name]
+            answer = judge.satisfiable(fewer) if name in names else True
+            if answer is False:
+                names = fewer
+            unsettled |= answer is None
+        if not unsettled:
+            break
+    return tuple(names), not unsettled
 
 
 def _change(judge: _Judge, constraints: Constraints, names: Sequence[str]) -> str:
@@ -161,7 +170,10 @@ def _change(judge: _Judge, constraints: Constraints, names: Sequence[str]) -> st
         if name in names
         for value in _looser(name, getattr(constraints, name))
     )
+    patience, judge.budgets = judge.unsettled + _MOST_UNSETTLED, BUDGETS[:-1]
     for name, value in islice(trials, _MOST_TRIALS):
+        if judge.unsettled >= patience:
+            return _without(names)
         if judge.would_do(replace(constraints, **{name: value})):
             return f"{flag(name)} {value} would do"
     left = list(constraints.members)
@@ -170,6 +182,8 @@ def _change(judge: _Judge, constraints: Constraints, names: Sequence[str]) -> st
     while conflict:
         order = sorted(conflict, key=lambda n: LEFT_OUT.index(n) if n in LEFT_OUT else -1)
         for name in order:
+            if judge.unsettled >= patience:
+                return _without(names)
             if judge.satisfiable([n for n in left if n != name]):
                 return _without([*gone, name])
         gone.append(order[0])
