@@ -28,6 +28,7 @@ import numpy as np
 from realism import commit, print_distances, print_originality, print_told_apart, table
 
 from tunesmith.api.composing import generate, load_model
+from tunesmith.api.drawing import sparse
 from tunesmith.api.model import Model
 from tunesmith.corpus import Corpus
 from tunesmith.evaluation import ranking
@@ -120,7 +121,7 @@ def choose(
     melodies = [Melody.from_dict(t["melody"]) for t in chunk]
     candidates = [
         ranking.Candidate(t["rules"], t["bits_per_note"], t["longest_run"],
-                          sparse=len(m.notes) < len(m.bars))
+                          sparse=sparse(m))
         for t, m in zip(chunk, melodies, strict=True)
     ]  # fmt: skip
     choice = ranking.choose_best(

@@ -245,6 +245,11 @@ def empty_spans(melody: Melody) -> tuple[tuple[int, int], ...]:
     return tuple(spans)
 
 
+def sparse(melody: Melody) -> bool:
+    """Whether a tune has fewer notes than bars or a long silence, so that it comes last."""
+    return len(melody.notes) < len(melody.bars) or bool(long_silence(melody))
+
+
 def long_silence(melody: Melody) -> str:
     """That its first bar or pickup is empty, or more than `MOST_EMPTY` bars in a row; or ''."""
     if not melody.notes or melody.notes[0].onset >= melody.bars[0].end:
@@ -268,8 +273,7 @@ def _best(model: Model, plan: Plan, tunes: list[Tune], how: Drawing) -> list[Tun
             tune.receipt["rules"],
             tune.receipt["bits_per_note"],
             (tune.receipt.get("originality") or {}).get("longest_run"),
-            sparse=len(tune.melody.notes) < len(tune.melody.bars)
-            or bool(long_silence(part(tune.melody))),
+            sparse=sparse(part(tune.melody)),
         )
         for tune in tunes
     ]
