@@ -28,8 +28,8 @@ import numpy as np
 from realism import commit, print_distances, print_originality, print_told_apart, table
 
 from tunesmith.api.composing import generate, load_model
-from tunesmith.api.drawing import sparse
 from tunesmith.api.model import Model
+from tunesmith.api.silence import sparse
 from tunesmith.corpus import Corpus
 from tunesmith.evaluation import ranking
 from tunesmith.evaluation.realism import FEWEST, Realism, realism

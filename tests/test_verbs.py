@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 import tunesmith
 from tunesmith.api.composing import generate, load_model
-from tunesmith.api.drawing import empty_spans, long_silence
 from tunesmith.api.keeping import keep_file, midi_of
 from tunesmith.api.receipts import read_receipt
 from tunesmith.api.refilling import complete, infill, parse_bars
 from tunesmith.api.reworking import continue_
+from tunesmith.api.silence import empty_spans, long_silence
 from tunesmith.api.varying import own_grid, parse_keep, vary
 from tunesmith.cli import app
 from tunesmith.decoding.constraints import Constraints

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import cycle
@@ -19,13 +18,13 @@ from tunesmith.api.drawing import (
     Plan,
     Progress,
     draw,
-    long_silence,
     sample,
 )
 from tunesmith.api.model import Model, Tune, load_model
 from tunesmith.api.receipts import RECEIPT_FORMAT, Made, asked_data, read_receipt
+from tunesmith.api.silence import SAY_SILENCE, too_silent
 from tunesmith.decoding.constraints import Constraints, Primed, Steered, explain
-from tunesmith.decoding.constraints.parsing import parse_meter
+from tunesmith.decoding.constraints.parsing import parse_meter, split_chords
 from tunesmith.decoding.constraints.search import OutOfBudget
 from tunesmith.errors import InputError, UsageError
 from tunesmith.evaluation.originality import shared_run
@@ -38,17 +37,9 @@ from tunesmith.tokens.table import FIRST_EVENT, density_class, meter_token
 LIKE_COPY = 10
 """Notes that the longest run shared with a `like` melody may have, if nothing is said."""
 
-MOST_SILENCE = 0.5
-"""The share of silence above which the command draws a tune again. Of the training tunes 2.4 % of
-the lieder (32 of 1,317) have more and none of the 4,255 others; of the model's plain tunes 2 %
-(4 of 192), in the style of lieder 8 % (15 of 192)."""
-
 _REDRAWN = 32
 """How many times as many tunes may be drawn as are wanted, where silence is refused: in the style
 of lieder, without a number of bars, four in five are (103 of 128)."""
-
-SAY_SILENCE = ("rest_share", "notes_per_bar", "rhythm", "rhythm_from")
-"""Constraints that speak of silence themselves."""
 
 
 def generate(
@@ -76,7 +67,7 @@ def generate(
             its notes (or `max_copy`, if given) is copied, in any transposition.
         most_silence: the share of silence above which a tune is drawn again, which the receipt
             counts as 'redrawn'; so is then one whose first bar or pickup is empty, or more than
-            `MOST_EMPTY` bars in a row. None for any. Where more are drawn than are
+            two bars in a row. None for any. Where more are drawn than are
             kept, those with such gaps come last instead. Constraints on rests, notes a bar or
             rhythm, and `like`, speak for themselves: then it is not looked at.
         bars: as in `Constraints`, for short.
@@ -112,19 +103,23 @@ def generate(
     plan = Plan(
         "generate", make, lambda melody: [(constraints, melody)], asked=asked, new=lambda m: m
     )
-    if not like:
-        speaks = drawing.drawn > drawing.count or any(n in asked for n in SAY_SILENCE)
-        if most_silence is not None and not speaks:
-            refuse_silence = partial(too_silent, most=most_silence)
-            plan = replace(plan, refuse=refuse_silence, redrawn=_REDRAWN)
-        return draw(model, plan, drawing)
-    most = LIKE_COPY if drawing.max_copy is None else drawing.max_copy
+    if like:
+        return _unlike(model, plan, drawing, like)
+    speaks = drawing.drawn > drawing.count or any(n in asked for n in SAY_SILENCE)
+    if most_silence is not None and not speaks:
+        plan = replace(plan, refuse=partial(too_silent, most=most_silence), redrawn=_REDRAWN)
+    return draw(model, plan, drawing)
+
+
+def _unlike(model: Model, plan: Plan, how: Drawing, like: Melody) -> list[Tune]:
+    """Tunes of a plan that copy no long run of a melody; their receipts say how long one is."""
+    most = LIKE_COPY if how.max_copy is None else how.max_copy
 
     def refuse(melody: Melody) -> str:
         run = shared_run(melody, like)
         return f"they copy {run} notes in a row, and at most {most} may be" * (run > most)
 
-    tunes = draw(model, replace(plan, refuse=refuse), drawing)
+    tunes = draw(model, replace(plan, refuse=refuse), how)
     for tune in tunes:
         tune.receipt["like"] = {
             "melody": like.origin or like.title,
@@ -146,13 +141,17 @@ def steered(grammar: NotesGrammar | Primed, constraints: Constraints, **primer: 
         UsageError: if no melody keeps them.
     """
     made = Steered(grammar, constraints, **primer)
-    try:
-        kept = made.satisfiable()
-    except OutOfBudget:
-        kept = False
-    if not kept and (conflict := explain(constraints, grammar, **primer)):
+    if not _is_kept(made) and (conflict := explain(constraints, grammar, **primer)):
         raise conflict.error()
     return made
+
+
+def _is_kept(grammar: Steered) -> bool:
+    """Whether a melody under a grammar is soon found."""
+    try:
+        return grammar.satisfiable()
+    except OutOfBudget:
+        return False
 
 
 def _grammar(model: Model, constraints: Constraints, how: Drawing) -> Any:
@@ -161,19 +160,32 @@ def _grammar(model: Model, constraints: Constraints, how: Drawing) -> Any:
     soft: dict[str, Any] = {"style": how.style, "density": how.density}
     if vocabulary.kind != "notes":
         return vocabulary.grammar({**constraints.asked(), **soft})
-    followed = [t for t in (constraints.contour, constraints.pitches_from) if isinstance(t, Melody)]
-    if followed and constraints.bars is None:
-        # Its notes in as long as they took: in the length of some other tune most would be silence.
-        meter = parse_meter(constraints.meter) if constraints.meter else followed[0].meters[0]
-        bars = max(1, round(followed[0].duration / meter.bar_ticks))
-        with suppress(UsageError):  # nobody asked for it, so it may be in the way
-            return _grammar(model, replace(constraints, bars=bars), how)
     if how.density is not None:
         soft["density"] = density_class(how.density)
-    wishes = {"any_pitch": True, **constraints.wishes(), **soft}
-    grammar = vocabulary.grammar(wishes)
-    assert isinstance(grammar, NotesGrammar)
-    return steered(grammar, constraints) if constraints.asked() else grammar
+
+    def within(asked: Constraints) -> NotesGrammar:
+        made = vocabulary.grammar({"any_pitch": True, **asked.wishes(), **soft})
+        assert isinstance(made, NotesGrammar)
+        return made
+
+    if not constraints.asked():
+        return within(constraints)
+    told = _as_long(constraints)
+    if told != constraints and _is_kept(long := Steered(within(told), told)):
+        return long
+    return steered(within(constraints), constraints)
+
+
+def _as_long(constraints: Constraints) -> Constraints:
+    """With the length of the melody whose line is followed, where no number of bars is asked.
+
+    In the length of some other tune most of it would be silence.
+    """
+    lines = [t for t in (constraints.contour, constraints.pitches_from) if isinstance(t, Melody)]
+    if not lines or constraints.bars is not None:
+        return constraints
+    meter = parse_meter(constraints.meter) if constraints.meter else lines[0].meters[0]
+    return replace(constraints, bars=max(1, round(lines[0].duration / meter.bar_ticks)))
 
 
 def _melody(model: Model, ids: Sequence[int], tonic: str | None) -> Melody:
@@ -186,21 +198,13 @@ def _melody(model: Model, ids: Sequence[int], tonic: str | None) -> Melody:
 
 def _over(melody: Melody, chords: str) -> Melody:
     """The melody with the chord symbols that were asked for, from its first full bar on."""
-    entries = [bar.split() for bar in chords.strip().removeprefix("|").removesuffix("|").split("|")]
     full = [bar for bar in melody.bars if not bar.is_pickup]
     symbols = [
         Chord(bar.start + -(-i * bar.meter.bar_ticks // len(entry)), symbol)
-        for bar, entry in zip(full, cycle(entries), strict=False)
+        for bar, entry in zip(full, cycle(split_chords(chords)), strict=False)
         for i, symbol in enumerate(entry)
     ]
     return replace(melody, chords=tuple(c for c in symbols if c.tick < melody.duration))
-
-
-def too_silent(melody: Melody, most: float) -> str:
-    """Why a melody is refused for its silence, or ''."""
-    silent = 1 - sum(n.duration for n in melody.notes) / melody.duration
-    why = f"more than {100 * most:g} % is silence" if silent > most else long_silence(melody)
-    return why and f"{why} (--rest-share 0:1 takes any)"
 
 
 def _like(melody: Melody, constraints: Constraints, how: Drawing) -> tuple[Constraints, Drawing]:

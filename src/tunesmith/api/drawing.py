@@ -13,6 +13,7 @@ import numpy as np
 
 from tunesmith.api.model import Model, Tune
 from tunesmith.api.receipts import Judged, Made, make_receipt, style_of
+from tunesmith.api.silence import sparse
 from tunesmith.decoding import Sampling, generate_ids
 from tunesmith.errors import UsageError
 from tunesmith.evaluation import ranking
@@ -29,11 +30,6 @@ TEMPERATURE, TOP_P = 1.0, 0.97
 MOST_TUNES = 10_000
 _MOST_REDRAWN = 8
 """How many times as many tunes may be drawn as are wanted, where some are refused."""
-MOST_EMPTY = 2
-"""Whole bars in a row that may be silent. Of the training tunes none of the 4,240 of folk has more,
-and none of the 502 lead sheets."""
-_AT_ONCE = 8
-"""So many are drawn beside each other where one was refused: they hardly take longer than one."""
 Progress = Callable[[int, int], None]
 
 
@@ -167,12 +163,9 @@ def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
     tried, why = 0, ""
     redrawn: Counter[str] = Counter()
     while len(tunes) < how.drawn and tried < plan.redrawn * how.drawn:
-        wanted = how.drawn - len(tunes)
-        size = min(BATCH, max(wanted, _AT_ONCE) if redrawn else wanted)
+        size = min(BATCH, how.drawn - len(tunes))
         generators = [np.random.default_rng([seed, tried + i]) for i in range(size)]
         for i, made in enumerate(plan.make(generators, _later(how.progress, len(tunes), how))):
-            if len(tunes) == how.drawn:
-                break
             said = plan.refuse(made.melody)
             if not said and plan.new is None and made.melody.notes in seen:
                 said = "they are equal to others"
@@ -232,36 +225,9 @@ def sample(
     return generate_ids(model.network, grammars, generators, sampling, progress=progress)
 
 
-def empty_spans(melody: Melody) -> tuple[tuple[int, int], ...]:
-    """The stretches of full bars in which nothing sounds: the first, and the first after it."""
-    full = [b for b in melody.bars if not b.is_pickup]
-    empty = [not any(n.onset < b.end and n.end > b.start for n in melody.notes) for b in full]
-    spans: list[tuple[int, int]] = []
-    for i, is_empty in enumerate(empty):
-        if is_empty and spans and spans[-1][1] == i:
-            spans[-1] = (spans[-1][0], i + 1)
-        elif is_empty:
-            spans.append((i, i + 1))
-    return tuple(spans)
-
-
-def sparse(melody: Melody) -> bool:
-    """Whether a tune has fewer notes than bars or a long silence, so that it comes last."""
-    return len(melody.notes) < len(melody.bars) or bool(long_silence(melody))
-
-
-def long_silence(melody: Melody) -> str:
-    """That its first bar or pickup is empty, or more than `MOST_EMPTY` bars in a row; or ''."""
-    if not melody.notes or melody.notes[0].onset >= melody.bars[0].end:
-        return "they begin with silence"
-    if any(after - first > MOST_EMPTY for first, after in empty_spans(melody)):
-        return f"more than {MOST_EMPTY} bars in a row are empty"
-    return ""
-
-
 def _later(progress: Progress | None, before: int, how: Drawing) -> Progress | None:
     """A batch's progress as progress of the whole."""
-    return progress and (lambda ended, _: progress(min(before + ended, how.drawn), how.drawn))
+    return progress and (lambda ended, _: progress(before + ended, how.drawn))
 
 
 def _best(model: Model, plan: Plan, tunes: list[Tune], how: Drawing) -> list[Tune]:

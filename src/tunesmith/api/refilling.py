@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from tunesmith.api.composing import steered
-from tunesmith.api.drawing import Drawing, Plan, Progress, draw, empty_spans, sample
+from tunesmith.api.drawing import Drawing, Plan, Progress, draw, sample
 from tunesmith.api.model import Model, Tune
 from tunesmith.api.receipts import Judged, Made, asked_data, plain
 from tunesmith.api.reworking import header_wishes, notes_model, own_scale, prepared, with_header
+from tunesmith.api.silence import empty_spans
 from tunesmith.decoding import Generated
 from tunesmith.decoding.constraints import Constraint, Constraints, Filling, KeptBars, Primed
 from tunesmith.decoding.constraints.inside import Changed, Inside, Sounds, TimesWithin

@@ -56,6 +56,7 @@ def generate(
 ) -> None:  # fmt: skip
     """Compose melodies, each with a receipt. What must hold, holds; see docs/constraints.md."""
     from tunesmith.api import composing, writing
+    from tunesmith.api.silence import MOST_SILENCE
     from tunesmith.decoding.constraints import Constraints
 
     names = writing.parse_formats(output.formats)
@@ -68,7 +69,7 @@ def generate(
             composing.load_model(model),
             Constraints(**constraints_of(pitches, bars, times, shape)),
             like=one_melody(like) if like else None,
-            most_silence=composing.MOST_SILENCE,
+            most_silence=MOST_SILENCE,
             tempo=output.tempo,
             **choice.how(soft, told),
         )

@@ -148,12 +148,12 @@ def _smallest(judge: _Judge, members: Sequence[str]) -> tuple[tuple[str, ...], b
     What costs most to search goes first, so that the later questions are cheaper.
     """
     names = list(members)
-    first = sorted(members, key=lambda n: LEFT_OUT.index(n) if n in LEFT_OUT else -1)
-    for order in (first, first):  # what was not settled among many may be among few
+    unsettled = False
+    for _ in range(2):  # what was not settled among many may be among few
         unsettled = False
-        for name in order:
+        for name in sorted(names, key=lambda n: LEFT_OUT.index(n) if n in LEFT_OUT else -1):
             fewer = [n for n in names if n != name]
-            answer = judge.satisfiable(fewer) if name in names else True
+            answer = judge.satisfiable(fewer)
             if answer is False:
                 names = fewer
             unsettled |= answer is None
@@ -170,7 +170,8 @@ def _change(judge: _Judge, constraints: Constraints, names: Sequence[str]) -> st
         if name in names
         for value in _looser(name, getattr(constraints, name))
     )
-    patience, judge.budgets = judge.unsettled + _MOST_UNSETTLED, BUDGETS[:-1]
+    patience = judge.unsettled + _MOST_UNSETTLED
+    judge.budgets = BUDGETS[:-1]
     for name, value in islice(trials, _MOST_TRIALS):
         if judge.unsettled >= patience:
             return _without(names)

@@ -322,7 +322,8 @@ class Inside(Constraints):
     also: tuple[Constraint, ...] = ()
 
     @property
-    def by_chance(self) -> bool:  # noqa: D102 - what stands around the part never comes by chance
+    def by_chance(self) -> bool:
+        """Never: the bars around are kept."""
         return False
 
     def asked(self) -> dict[str, Any]:  # noqa: D102

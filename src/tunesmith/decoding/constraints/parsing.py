@@ -309,11 +309,11 @@ def chord_classes(symbol: str) -> frozenset[int]:
     return frozenset((root + t) % 12 for t in tones) | bass
 
 
-def parse_chords(text: str) -> tuple[tuple[frozenset[int], ...], ...]:
-    """'Dm7 | G7 C' as pitch classes of the chords of each bar.
+def split_chords(text: str) -> tuple[tuple[str, ...], ...]:
+    """'Dm7 | G7 C' as the symbols of each bar.
 
     Raises:
-        UsageError: if a bar is empty or a symbol is not understood.
+        UsageError: if a bar is empty.
     """
     bars = text.strip().removeprefix("|").removesuffix("|").split("|")
     for number, bar in enumerate(bars, 1):
@@ -321,4 +321,13 @@ def parse_chords(text: str) -> tuple[tuple[frozenset[int], ...], ...]:
             raise UsageError(
                 f"bar {number} of the chords is empty", remedy='write "Dm7 | G7 | C"; N.C. is none'
             )
-    return tuple(tuple(chord_classes(s) for s in bar.split()) for bar in bars)
+    return tuple(tuple(bar.split()) for bar in bars)
+
+
+def parse_chords(text: str) -> tuple[tuple[frozenset[int], ...], ...]:
+    """'Dm7 | G7 C' as pitch classes of the chords of each bar.
+
+    Raises:
+        UsageError: if a bar is empty or a symbol is not understood.
+    """
+    return tuple(tuple(chord_classes(s) for s in bar) for bar in split_chords(text))

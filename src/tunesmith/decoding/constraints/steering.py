@@ -380,10 +380,10 @@ class Steered(Grammar):
             patience: how many times the usual budget the search may cost.
         """
         assert isinstance(state, Spot)
-        if not self.allowed(state)[token]:
+        if not self.allowed(state)[token]:  # drawn by chance
             return False
-        if state.single:  # settled before; by chance another id may have been drawn
-            return state.mask is not None and bool(state.mask[token])
+        if state.single:  # settled before
+            return True
         after = state.after.get(token) or self._advance(state, token)
         if after is None:  # the mask need not know of numbers of bars that cannot be
             return False
