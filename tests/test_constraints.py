@@ -25,8 +25,16 @@ from tunesmith.decoding.constraints import (
     register,
 )
 from tunesmith.decoding.constraints.checking import events
-from tunesmith.decoding.constraints.events import COMPASS, NOTE, Place
-from tunesmith.decoding.constraints.explaining import Conflict
+from tunesmith.decoding.constraints.events import (
+    COMPASS,
+    NOTE,
+    REST,
+    TIE,
+    Constraint,
+    Event,
+    Place,
+)
+from tunesmith.decoding.constraints.explaining import Conflict, _smallest
 from tunesmith.decoding.constraints.inside import Inside
 from tunesmith.decoding.constraints.pitches import ContourOf, Heard, SomeKey
 from tunesmith.decoding.constraints.search import Allowance, Search
@@ -162,6 +170,37 @@ def test_each_flag_is_held(name: str) -> None:
     assert explain(constraints) is None
     for melody in drawn(constraints):
         assert broken(melody, constraints) == []
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_the_shortcuts_of_a_constraint_say_what_its_steps_say(name: str) -> None:
+    asked = Constraints(**FLAGS[name] | ({} if name in SHAPED else {"bars": 6}))
+    grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)
+    search, chance = grammar.search, [np.random.default_rng(3)]
+    (one,) = generate_ids(Uniform(), [grammar], chance, Sampling())  # type: ignore[arg-type]
+    state, notes = grammar.start(), [(p, Event(NOTE, 0, p, 0, 0, 0, False, 0)) for p in COMPASS]
+    for token in one.ids:
+        node, state = state.node, grammar.advance(state, token)  # type: ignore[attr-defined]
+        if node is None:
+            continue
+        for member, now in zip(search.tune, node.tune, strict=True):
+            assert member.after_notes(now, notes) == Constraint.after_notes(member, now, notes)
+        room = search.times.room(node.place)
+        for group, states in ((search.time, node.time), (search.both, node.both)):
+            for member, now in zip(group, states, strict=True):
+                for kind in member.hears & {NOTE, REST, TIE}:
+                    if member.welcomes(now, kind) and (kind != TIE or node.place.held == 2):
+                        for length, pitch in product(range(1, room + 1, 7), COMPASS[::5]):
+                            event = search.times.event(node.place, kind, length, pitch)
+                            assert member.step(now, event) is not None, (member.name, event)
+
+
+def test_what_is_not_settled_among_many_is_asked_again_among_few() -> None:
+    class Judge:
+        def satisfiable(self, names: list[str]) -> bool | None:
+            return None if {*names} == {"end", "bars"} else not {"key", "end"} <= {*names}
+
+    assert _smallest(Judge(), ("key", "bars", "end")) == (("key", "end"), True)  # type: ignore[arg-type]
 
 
 SHAPED = {"rhythm_from", "kept", "bars"}

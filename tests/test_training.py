@@ -341,12 +341,13 @@ def test_minutes_end_where_the_tunes_would_be_learnt_by_heart(tmp_path):
 
 
 def test_dropout_goes_with_the_passes_if_it_is_not_asked_for(tmp_path):
-    share = 20 * 512 / len(TRAIN.ids) / LETTERS.passes
+    share, losses = 20 * 512 / len(TRAIN.ids) / LETTERS.passes, set()
     for asked, dropout in ((None, round(0.2 * share, 2)), (0.3, 0.3), (0.0, 0.0)):
         recipe = Recipe(batch_tokens=512, dropout=asked)
         run(tmp_path / str(asked), recipe=recipe)
         assert json.loads((tmp_path / str(asked) / "run.json").read_text())["dropout"] == dropout
-    assert 0 < share < 1
+        losses.add(records(tmp_path / str(asked))[-1]["train_loss"])
+    assert 0 < share < 1 and len(losses) == 3
 
 
 # -- trouble ------------------------------------------------------------------------------

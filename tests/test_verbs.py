@@ -345,6 +345,15 @@ def test_the_chords_that_are_asked_for_stand_over_the_tune(model):
     assert found == [(480, "Dm7"), (2400, "G7"), (3360, "C"), (4320, "Dm7")] and held(tune)
 
 
+def test_a_tune_on_a_contour_has_the_bars_of_its_model_if_it_can(model, greensleeves):
+    (tune,) = generate(model, Constraints(contour=greensleeves), seed=1)
+    assert sum(not bar.is_pickup for bar in tune.melody.bars) == 16 and held(tune)
+    (tune,) = generate(model, Constraints(contour=greensleeves, notes_per_bar="1:3"), seed=1)
+    assert len(tune.melody.bars) > 20 and held(tune)  # its 72 notes have no room in 16
+    (tune,) = generate(model, Constraints(contour=greensleeves), seed=1, meter="3/8")
+    assert sum(not bar.is_pickup for bar in tune.melody.bars) == 32
+
+
 def test_who_asks_for_rests_gets_them(model):
     wanted = Constraints(rest_share="0.6:0.9")
     (tune,) = generate(model, wanted, seed=1, bars=4, most_silence=0.5)

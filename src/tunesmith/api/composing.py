@@ -42,6 +42,10 @@ _REDRAWN = 32
 of lieder, without a number of bars, four in five are (103 of 128)."""
 
 
+_SAY_LENGTH = frozenset({"bars", "notes_per_bar", "note_values", "form", "kept", *SAY_SILENCE})
+"""Constraints that say in how many bars so many notes have room."""
+
+
 def generate(
     model: Model,
     constraints: Constraints | None = None,
@@ -177,12 +181,13 @@ def _grammar(model: Model, constraints: Constraints, how: Drawing) -> Any:
 
 
 def _as_long(constraints: Constraints) -> Constraints:
-    """With the length of the melody whose line is followed, where no number of bars is asked.
+    """With the bars of the melody whose line is followed, where nothing that is asked speaks of it.
 
-    In the length of some other tune most of it would be silence.
+    Of that many notes in as many bars as some other tune has, most might be silence. In a metre
+    that is asked it lasts as long instead.
     """
     lines = [t for t in (constraints.contour, constraints.pitches_from) if isinstance(t, Melody)]
-    if not lines or constraints.bars is not None:
+    if not lines or not _SAY_LENGTH.isdisjoint(constraints.asked()):
         return constraints
     meter = parse_meter(constraints.meter) if constraints.meter else lines[0].meters[0]
     return replace(constraints, bars=max(1, round(lines[0].duration / meter.bar_ticks)))
