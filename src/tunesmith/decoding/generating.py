@@ -66,7 +66,8 @@ def generate_ids(
     What a `Steered` grammar asks may be kept by chance (`Steered.by_chance`). Then a tune is first
     drawn without its masks, and begun anew as soon as nothing that keeps everything can come of it,
     up to `TRIES` times: what comes through is distributed as if whole tunes had been thrown
-    away. Otherwise an id after which no tune can be completed is struck out and the draw repeated,
+    away. One that is lost at its very beginning shows that chance will hardly do, and is not drawn
+    so again. Otherwise an id after which no tune can be completed is struck out and the draw repeated,
     which always comes to an end, but gives more weight to tunes whose beginning
     makes the rest hard.
 
@@ -83,12 +84,10 @@ def generate_ids(
     """
     made: list[Generated | None] = [None] * len(grammars)
     lost = [0] * len(grammars)
+    by_chance = [isinstance(g, Steered) and g.by_chance for g in grammars]
     for attempt in range(TRIES + 1):
         bound = attempt == TRIES
-        rows = [
-            r for r, g in enumerate(grammars)
-            if made[r] is None and (bound or (isinstance(g, Steered) and g.by_chance))
-        ]  # fmt: skip
+        rows = [r for r, one in enumerate(made) if one is None and (bound or by_chance[r])]
         if not rows:
             continue
         before = sum(one is not None for one in made)
@@ -97,15 +96,23 @@ def generate_ids(
             network, [grammars[r] for r in rows], [generators[r] for r in rows], how, keep_first
         )
         for row, one in zip(rows, batch.draw(bound, told), strict=True):
-            if one is None:
-                lost[row] += 1
-            else:
+            if isinstance(one, Generated):
                 made[row] = replace(one, begun_anew=lost[row])
+            else:
+                lost[row] += 1
+                by_chance[row] = not one.early
     return [one for one in made if one is not None]
 
 
 def _added(progress: Callable[[int, int], None], before: int, count: int) -> Callable[[int], None]:
     return lambda ended: progress(before + ended, count)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """A tune of which nothing can come; whether that showed at its very beginning."""
+
+    early: bool
 
 
 class _Batch:
@@ -164,8 +171,8 @@ class _Batch:
             self._logs[row] += picked[place, :, 0].tolist()
         return logits[:, -1]
 
-    def draw(self, bound: bool, told: Callable[[int], None] | None) -> list[Generated | None]:
-        """The tunes; None for those of which nothing can come, if not bound.
+    def draw(self, bound: bool, told: Callable[[int], None] | None) -> list[Generated | _Lost]:
+        """The tunes; some of them lost, if not bound.
 
         Args:
             bound: whether masks hold from the first id on; else a tune in which an id is
@@ -173,7 +180,7 @@ class _Batch:
             told: how many tunes have ended, after each step.
         """
         rows = list(range(len(self._grammars)))  # those that are still being written
-        given_up: set[int] = set()
+        given_up: dict[int, _Lost] = {}
         while rows:
             if self._cache.length == self._context:
                 ids = [self._ids[r] for r in rows]
@@ -181,8 +188,10 @@ class _Batch:
             begins = len(self._ids[rows[0]]) == 1
             logits = self._read(rows, bound or begins)
             going_on = self._add(rows, logits, bound)
-            given_up |= {r for r, on in zip(rows, going_on, strict=True) if on is None}
-            running = [place for place, on in enumerate(going_on) if on]
+            for row, on in zip(rows, going_on, strict=True):
+                if isinstance(on, _Lost):
+                    given_up[row] = on
+            running = [place for place, on in enumerate(going_on) if on is True]
             if len(running) < len(rows):
                 rows = [rows[place] for place in running]
                 self._cache = self._cache.select(running)
@@ -190,12 +199,12 @@ class _Batch:
                 told(len(self._grammars) - len(rows) - len(given_up))
         whole = zip(self._ids, self._logs, self._free, self._struck, strict=True)
         return [
-            None if row in given_up else Generated(tuple(i), tuple(p), tuple(f), s)
+            given_up.get(row) or Generated(tuple(i), tuple(p), tuple(f), s)
             for row, (i, p, f, s) in enumerate(whole)
         ]
 
-    def _add(self, rows: list[int], logits: Floats, bound: bool) -> list[bool | None]:
-        """Draw an id for each of some tunes; whether it goes on, or None if it is given up.
+    def _add(self, rows: list[int], logits: Floats, bound: bool) -> list[bool | _Lost]:
+        """Draw an id for each of some tunes; whether it goes on.
 
         Args:
             rows: the tunes.
@@ -209,12 +218,12 @@ class _Batch:
         tokens = choose(weighed, allowed, uniforms, self._how)
         log_probabilities = log_softmax(logits)
         several = allowed.sum(axis=1) > 1
-        going_on: list[bool | None] = []
+        going_on: list[bool | _Lost] = []
         for place, row in enumerate(rows):
             token, grammar, state = int(tokens[place]), self._grammars[row], self._states[row]
             if isinstance(grammar, Steered) and not grammar.viable(state, token):
                 if not bound:
-                    going_on.append(None)
+                    going_on.append(_Lost(grammar.hardly_begun(state)))
                     continue
                 token, tries = _redraw(
                     grammar, state, token, weighed[place], self._how, self._generators[row]

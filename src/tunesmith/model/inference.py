@@ -60,9 +60,15 @@ class Cache:
         self.keys, self.values, self.length, self.recall = keys, values, length, recall
 
     def select(self, rows: Sequence[int]) -> Cache:
-        """The cache of some of the sequences."""
+        """The cache of some of the sequences, in their order; it takes this one's place."""
         recall = self.recall.select(rows) if self.recall else None
-        return Cache(self.keys[:, rows], self.values[:, rows], self.length, recall)
+        for to, row in enumerate(rows):
+            assert row >= to, "rows go up"
+            if row > to:
+                self.keys[:, to, :, : self.length] = self.keys[:, row, :, : self.length]
+                self.values[:, to, :, : self.length] = self.values[:, row, :, : self.length]
+        count = len(rows)
+        return Cache(self.keys[:, :count], self.values[:, :count], self.length, recall)
 
 
 class Network:

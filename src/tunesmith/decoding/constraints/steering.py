@@ -49,6 +49,8 @@ from tunesmith.tokens.table import (
 Mask = NDArray[np.bool_]
 _MOST_KEPT = 100_000
 """Places of tunes that are remembered at a time."""
+_EARLY = 8
+"""The first of so many parts of a tune is its very beginning."""
 _HEADER = ("start", "bos", "style", "mode", "key", "density", "low", "high")
 
 
@@ -169,6 +171,15 @@ class Steered(Grammar):
         if state.node is None:
             return self.allowed(state)
         return self._grammar.allowed(state.inner)
+
+    def hardly_begun(self, state: State) -> bool:
+        """Whether of a tune that has sounded there is less than an eighth, or of a bar if endless."""
+        assert isinstance(state, Spot)
+        if state.node is None or not state.tune.sounded:
+            return False
+        place = state.node.place
+        whole = (place.bar + place.left if place.left else 1) * place.bar_length
+        return _EARLY * (place.bar * place.bar_length + place.at) < whole
 
     def advance(self, state: State, token: int) -> State:  # noqa: D102
         assert isinstance(state, Spot)
