@@ -67,9 +67,9 @@ def generate_ids(
     drawn without its masks, and begun anew as soon as nothing that keeps everything can come of it,
     up to `TRIES` times: what comes through is distributed as if whole tunes had been thrown
     away. One that is lost at its very beginning shows that chance will hardly do, and is not drawn
-    so again. Otherwise an id after which no tune can be completed is struck out and the draw repeated,
-    which always comes to an end, but gives more weight to tunes whose beginning
-    makes the rest hard.
+    so again. Otherwise an id after which no tune can be completed is struck out and the draw
+    repeated, which always comes to an end, but gives more weight to tunes whose beginning makes the
+    rest hard.
 
     Of the ids that a grammar calls alternatives those that are allowed get the weight of all:
     whether a bar begins now is the model's to say, also where how many there are is not.

@@ -173,7 +173,7 @@ class Steered(Grammar):
         return self._grammar.allowed(state.inner)
 
     def hardly_begun(self, state: State) -> bool:
-        """Whether of a tune that has sounded there is less than an eighth, or of a bar if endless."""
+        """Whether a tune has sounded, and less than an eighth of it (or of a bar) is there."""
         assert isinstance(state, Spot)
         if state.node is None or not state.tune.sounded:
             return False
