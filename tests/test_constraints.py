@@ -213,7 +213,9 @@ def test_the_shortcuts_of_a_constraint_say_what_its_steps_say(name: str) -> None
 
 def test_what_is_not_settled_among_many_is_asked_again_among_few() -> None:
     class Judge:
-        def satisfiable(self, names: list[str]) -> bool | None:
+        unsettled = 0
+
+        def satisfiable(self, names: list[str], most: int) -> bool | None:
             return None if {*names} == {"end", "bars"} else not {"key", "end"} <= {*names}
 
     assert _smallest(Judge(), ("key", "bars", "end")) == (("key", "end"), True)  # type: ignore[arg-type]

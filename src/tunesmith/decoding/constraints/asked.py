@@ -214,6 +214,7 @@ class Constraints:
             parts.pop("mode", None)
         facts = _merged([part.facts for part in parts.values()])
         automata = [a for part in parts.values() for a in part.automata]
+        automata = _acquainted(automata, facts.bars)
         form = next((a for a in automata if isinstance(a, Form)), None)
         if form:
             automata = [
@@ -262,6 +263,15 @@ class Part:
 
     automata: tuple[Constraint, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _acquainted(automata: list[Constraint], bars: int | None) -> list[Constraint]:
+    """The same, where those on lengths know of each other: what cannot agree is seen at once."""
+    values = next((a for a in automata if isinstance(a, NoteValues)), None)
+    if values:
+        automata = [a.beside(values) if isinstance(a, Rhythm) else a for a in automata]
+    rhythm = next((a for a in automata if isinstance(a, Rhythm)), None)
+    return [a.beside(values, rhythm, bars) if isinstance(a, RestShare) else a for a in automata]
 
 
 def _merged(all_facts: Iterable[Mapping[str, Any]]) -> Facts:

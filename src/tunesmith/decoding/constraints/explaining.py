@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import islice
+from itertools import combinations, islice
 from typing import Any
 
 from tunesmith.decoding.constraints import parsing
@@ -18,14 +18,16 @@ from tunesmith.melody import name_at_fifths, pitch_class
 from tunesmith.theory import octave_of
 from tunesmith.tokens.grammar import MOST_BARS, NotesGrammar
 
-BUDGETS = (3_000, 30_000, 100_000)
+BUDGETS = (500, 3_000, 30_000, 100_000)
 """What one question may cost, one after the other; see `Steered.satisfiable`."""
+_FEW = 3
+"""Conflicts of so many members are looked for one by one, each at the least cost."""
 _TRIAL = 5_000
 """What trying one change may cost."""
 _MOST_TRIALS = 12
 """Changes of values that are tried before it is told what to leave out."""
 _MOST_UNSETTLED = 3
-"""Questions for a change that may stay unsettled, and cost most, before it is left at that."""
+"""Questions that may stay unsettled, and cost most, before it is left at that."""
 LOOSENED = (
     "range", "max_leap", "note_values", "notes_per_bar", "rest_share", "max_repeat", "bars",
     "pickup", "meter",
@@ -72,39 +74,47 @@ class Conflict:
 
 
 class _Judge:
-    """Answers whether there is a melody, for parts of what is asked and for changes of it."""
+    """Answers whether there is a melody, for parts of what is asked and for changes of it.
+
+    Attributes:
+        most: what one question may cost.
+        unsettled: questions that cost so much and are still open.
+    """
 
     def __init__(
         self, constraints: Constraints, grammar: NotesGrammar | Primed | None, **primer: int
     ) -> None:
         self._constraints, self._primer = constraints, primer
         self._grammar = grammar if isinstance(grammar, Primed) else NotesGrammar((), {})
-        self._known: dict[frozenset[str], bool | None] = {}
-        self.unsettled = 0
-        self.budgets: Sequence[int] = BUDGETS
+        self._known: dict[frozenset[str], bool] = {}
+        self._spent: dict[frozenset[str], int] = {}  # in vain
+        self.most, self.unsettled = BUDGETS[-1], 0
 
-    def satisfiable(self, names: Collection[str]) -> bool | None:
-        """Whether some parts can be kept; None if that could not be settled."""
-        key = frozenset(names)
-        if key not in self._known:
-            self._known[key] = self._ask(self._constraints, names, self.budgets)
-        return self._known[key]
+    def satisfiable(self, names: Collection[str], most: int | None = None) -> bool | None:
+        """Whether some parts can be kept; None if that could not be settled, at most at a cost."""
+        key, most = frozenset(names), most or self.most
+        budgets = [b for b in BUDGETS if self._spent.get(key, 0) < b <= most]
+        if key not in self._known and budgets:
+            steered = self._steered(self._constraints, names)
+            for budget in budgets:
+                try:
+                    self._known[key] = steered.satisfiable(budget)
+                    break
+                except OutOfBudget:
+                    self._spent[key] = budget
+            self.unsettled += key not in self._known and most == self.most
+        return self._known.get(key)
 
     def would_do(self, constraints: Constraints) -> bool:
         """Whether a changed set can be kept for certain."""
-        return self._ask(constraints, None, (_TRIAL,)) is True
+        try:
+            return self._steered(constraints, None).satisfiable(_TRIAL)
+        except OutOfBudget:
+            self.unsettled += 1
+            return False
 
-    def _ask(
-        self, constraints: Constraints, names: Collection[str] | None, budgets: Sequence[int]
-    ) -> bool | None:
-        steered = Steered(self._grammar, constraints, names=names, **self._primer)
-        for budget in budgets:
-            try:
-                return steered.satisfiable(budget)
-            except OutOfBudget:
-                continue
-        self.unsettled += 1
-        return None
+    def _steered(self, constraints: Constraints, names: Collection[str] | None) -> Steered:
+        return Steered(self._grammar, constraints, names=names, **self._primer)
 
 
 def explain(
@@ -133,13 +143,23 @@ def explain(
     """
     judge = _Judge(constraints, grammar, unseen=unseen, unseen_bars=unseen_bars)
     members = constraints.members
-    answer = judge.satisfiable(members)
-    if answer:
+    if judge.satisfiable(members, BUDGETS[1]):
         return None
-    if answer is None:
-        return Conflict(members, settled=False, minimal=False)
-    names, minimal = _smallest(judge, members)
+    names: tuple[str, ...] = _few(judge, members)
+    if not names:
+        answer = judge.satisfiable(members)
+        if answer:
+            return None
+        if answer is None:
+            return Conflict(members, settled=False, minimal=False)
+    names, minimal = _smallest(judge, names or members)
     return Conflict(names, _change(judge, constraints, names), True, minimal)
+
+
+def _few(judge: _Judge, members: Sequence[str]) -> tuple[str, ...]:
+    """A conflict of up to three members, if a glance tells one, even where all is not settled."""
+    sets = (names for n in range(1, _FEW + 1) for names in combinations(members, n))
+    return next((names for names in sets if judge.satisfiable(names, BUDGETS[0]) is False), ())
 
 
 def _smallest(judge: _Judge, members: Sequence[str]) -> tuple[tuple[str, ...], bool]:
@@ -147,13 +167,13 @@ def _smallest(judge: _Judge, members: Sequence[str]) -> tuple[tuple[str, ...], b
 
     What costs most to search goes first, so that the later questions are cheaper.
     """
-    names = list(members)
-    unsettled = False
-    for _ in range(2):  # what was not settled among many may be among few
+    names, unsettled = list(members), False
+    for most in (*BUDGETS[1:], BUDGETS[-1]):  # what is not settled among many may be among few
         unsettled = False
         for name in sorted(names, key=lambda n: LEFT_OUT.index(n) if n in LEFT_OUT else -1):
             fewer = [n for n in names if n != name]
-            answer = judge.satisfiable(fewer)
+            patient = judge.unsettled < _MOST_UNSETTLED
+            answer = judge.satisfiable(fewer, most if patient else BUDGETS[1])
             if answer is False:
                 names = fewer
             unsettled |= answer is None
@@ -171,7 +191,7 @@ def _change(judge: _Judge, constraints: Constraints, names: Sequence[str]) -> st
         for value in _looser(name, getattr(constraints, name))
     )
     patience = judge.unsettled + _MOST_UNSETTLED
-    judge.budgets = BUDGETS[:-1]
+    judge.most = BUDGETS[-2]
     for name, value in islice(trials, _MOST_TRIALS):
         if judge.unsettled >= patience:
             return _without(names)
@@ -182,11 +202,12 @@ def _change(judge: _Judge, constraints: Constraints, names: Sequence[str]) -> st
     conflict = list(names)
     while conflict:
         order = sorted(conflict, key=lambda n: LEFT_OUT.index(n) if n in LEFT_OUT else -1)
-        for name in order:
-            if judge.unsettled >= patience:
-                return _without(names)
-            if judge.satisfiable([n for n in left if n != name]):
-                return _without([*gone, name])
+        for most in BUDGETS[1:-1]:  # one that is soon told before one that is not
+            for name in order:
+                if judge.unsettled >= patience:
+                    return _without(names)
+                if judge.satisfiable([n for n in left if n != name], most):
+                    return _without([*gone, name])
         gone.append(order[0])
         left.remove(order[0])
         if not left:

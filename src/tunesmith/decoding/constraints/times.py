@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from fractions import Fraction
-from math import gcd
+from itertools import accumulate
 from typing import ClassVar
 
 from tunesmith.decoding.constraints.events import (
@@ -33,6 +34,9 @@ class NoteValues(_Time):
 
     Args:
         steps: the lengths.
+
+    Attributes:
+        grid: what all lengths, of rests too, are multiples of.
     """
 
     name = "note-values"
@@ -41,7 +45,7 @@ class NoteValues(_Time):
     def __init__(self, steps: Iterable[int]) -> None:
         self.steps = frozenset(steps)
         self._longest = max(self.steps)
-        self._grid = gcd(*self.steps)
+        self.grid = math.gcd(*self.steps)
         self._sums = {0}
         for n in range(1, 4 * 96 + 1):  # the longest bar
             if any(n - s in self._sums for s in self.steps):
@@ -99,8 +103,8 @@ class NoteValues(_Time):
             return True
         if place.room < UNKNOWN_ROOM:
             # From where this began to the end there are whole lengths alone.
-            ahead = (place.room + steps) % self._grid
-            if ahead and ahead != place.pickup % self._grid:
+            ahead = (place.room + steps) % self.grid
+            if ahead and ahead != place.pickup % self.grid:
                 return False
         if kind != NOTE or steps in self.steps:
             return True
@@ -162,15 +166,32 @@ class RestShare(_Time):
 
     Args:
         low, high: shares, 0 to 1.
+        grid: what all lengths are known to be multiples of, in steps.
+        rhythm: what is known of the rests from the first bar on.
+        bars: how many there are, if that is known.
     """
 
     name = "rest-share"
     hears: ClassVar[frozenset[str]] = SOUNDS
 
-    def __init__(self, low: Fraction, high: Fraction) -> None:
-        self.low, self.high = low, high
+    def __init__(
+        self,
+        low: Fraction,
+        high: Fraction,
+        grid: int = 1,
+        rhythm: Rhythm | None = None,
+        bars: int | None = None,
+    ) -> None:
+        self.low, self.high, self._grid = low, high, grid
+        self._rhythm, self._bars = rhythm, bars
         self._low, self._high = low.as_integer_ratio(), high.as_integer_ratio()
         self._middle = ((low + high) / 2).as_integer_ratio()
+
+    def beside(
+        self, values: NoteValues | None, rhythm: Rhythm | None, bars: int | None
+    ) -> RestShare:
+        """The same where more is known of lengths."""
+        return RestShare(self.low, self.high, values.grid if values else 1, rhythm, bars)
 
     def start(self) -> Hashable:  # noqa: D102
         return (0, 0)
@@ -202,19 +223,30 @@ class RestShare(_Time):
 
     def holds(self, rests: int, free: int, steps: int) -> bool:
         """Whether there may be `rests` to `rests + free` steps of rest in `steps` in all."""
-        (low, of_low), (high, of_high) = self._low, self._high
+        (low, of_low), (high, of_high), grid = self._low, self._high, self._grid
         least = max(rests, -(-low * steps // of_low))
-        return least <= min(rests + free, high * steps // of_high)
+        return -(-least // grid) * grid <= min(rests + free, high * steps // of_high)
 
     def possible(self, state: tuple[int, ...], place: Place) -> bool:  # noqa: D102
-        if place.room >= UNKNOWN_ROOM:
-            return True
         rests, steps = state[0], state[1]
+        if place.room >= UNKNOWN_ROOM:
+            return place.bar >= 0 or self._may_follow(rests, steps, place.bar_length)
         free = state[2] if len(state) > 2 else 0
-        most, least = steps + place.room, steps + place.room - place.pickup
+        for room in {place.room, place.room - place.pickup}:
+            least, most = self._rhythm.rests(room) if self._rhythm else (0, room)
+            if self.holds(rests + least, free + most - least, steps + room):
+                return True
+        return False
+
+    def _may_follow(self, rests: int, steps: int, bar: int) -> bool:
+        """Whether the rhythm may follow in a pickup, which is less than a bar."""
+        if self._rhythm is None or self._bars is None:
+            return True
+        whole = self._bars * bar
+        least, most = self._rhythm.rests(whole - bar)[0], self._rhythm.rests(whole)[1]
         (low, of_low), (high, of_high) = self._low, self._high
-        return rests * of_high <= high * most and low * least <= (
-            (rests + free + place.room) * of_low
+        return (rests + least) * of_high <= high * (whole + bar) and low * whole <= of_low * (
+            rests + bar - steps + most
         )
 
     def wanted(self, state: tuple[int, ...], room: int) -> int:
@@ -230,17 +262,21 @@ class Rhythm(_Time):
 
     Args:
         row: (steps, whether it is a note) of each member.
+        only: the lengths that notes may have; None for any.
     """
 
     name = "rhythm"
     hears: ClassVar[frozenset[str]] = SOUNDS | {BAR}
 
-    def __init__(self, row: Sequence[tuple[int, bool]]) -> None:
-        self._total = sum(n for n, _ in row)
+    def __init__(
+        self, row: Sequence[tuple[int, bool]], only: Collection[int] | None = None
+    ) -> None:
+        self._row, self._total = row, sum(n for n, _ in row)
         self._notes: dict[int, int] = {}  # where a note begins, and where it ends
         self._sounding = [0] * self._total  # of each place within a note, that note's end
         self._borders = {0}
         self._begun: list[int] = []  # notes that begin before each place
+        self._rests: dict[int, tuple[int, int]] = {}
         self._silent = [False] * self._total
         at = 0
         for steps, is_note in row:
@@ -252,6 +288,25 @@ class Rhythm(_Time):
                 self._silent[place] = not is_note
             at += steps
             self._borders.add(at % self._total)
+        ends = [b for b, e in self._notes.items() if only is not None and e - b not in only]
+        self._last: list[float] = [  # steps from each place to a note that may not be
+            min(((b - p) % self._total for b in ends), default=math.inf) for p in range(self._total)
+        ]
+
+    def beside(self, values: NoteValues) -> Rhythm:
+        """The same where lengths of notes are some."""
+        return Rhythm(self._row, values.steps)
+
+    def rests(self, room: int) -> tuple[int, int]:
+        """At least and at most so many steps of some are rests, wherever in the row they begin."""
+        found = self._rests.get(room)
+        if found is None:
+            rounds, more = divmod(max(room, 0), self._total)
+            row = list(accumulate([0, *self._silent, *self._silent]))
+            inside = [row[p + more] - row[p] for p in range(self._total)]
+            whole = rounds * row[self._total]
+            found = self._rests[room] = whole + min(inside), whole + max(inside)
+        return found
 
     def start(self) -> Hashable:  # noqa: D102
         return -1
@@ -263,7 +318,7 @@ class Rhythm(_Time):
             return state
         end = state + event.length
         if event.kind == NOTE:
-            fits = end <= self._notes.get(state, -1)
+            fits = end <= self._notes.get(state, -1) and self._last[state] > 0
         elif event.kind == TIE:
             inside = state not in self._borders
             fits = inside and end <= self._sounding[state]
@@ -302,10 +357,10 @@ class Rhythm(_Time):
 
     def possible(self, state: int, place: Place) -> bool:  # noqa: D102
         if state < 0 or place.room >= UNKNOWN_ROOM:
-            return True
-        end = state + place.room
-        return end % self._total in self._borders or (
-            (end - place.pickup) % self._total in self._borders
+            return self._last[max(state, 0)] > 0
+        return any(
+            room <= self._last[state] and (state + room) % self._total in self._borders
+            for room in (place.room, place.room - place.pickup)
         )
 
     def accept(self, state: int) -> bool:  # noqa: D102

@@ -310,7 +310,7 @@ class Times:
         seen = set()
         while waiting:
             place, states = key = waiting.pop()
-            if key in seen:
+            if key in seen or not members.possible(states, place):
                 continue
             seen.add(key)
             allowance.left -= 1
