@@ -213,12 +213,41 @@ def test_the_shortcuts_of_a_constraint_say_what_its_steps_say(name: str) -> None
 
 def test_what_is_not_settled_among_many_is_asked_again_among_few() -> None:
     class Judge:
-        unsettled = 0
+        most, unsettled = 100_000, 0
 
         def satisfiable(self, names: list[str], most: int) -> bool | None:
             return None if {*names} == {"end", "bars"} else not {"key", "end"} <= {*names}
 
     assert _smallest(Judge(), ("key", "bars", "end")) == (("key", "end"), True)  # type: ignore[arg-type]
+
+
+def test_a_conflict_of_two_is_found_among_many_that_hide_it() -> None:
+    many = Constraints(
+        mode="lydian", pickup="1/4", note_values="1/16,1/2", chords="G#7", rhythm="3/4", bars=4,
+        meter="12/8",
+    )  # fmt: skip
+    conflict = explain(many)
+    assert conflict and conflict.minimal and set(conflict.names) == {"note_values", "rhythm"}
+    assert explain(replace(many, note_values=None)) is None
+    assert explain(replace(many, rhythm="1/2")) is None
+
+
+def test_what_is_known_of_lengths_settles_the_share_of_rests() -> None:
+    # A twentieth of 72 steps, or with the pickup of 84, is no whole number of them.
+    odd = Constraints(pickup="1/8", bars=2, meter="3/8", rest_share="5%:5%")
+    conflict = explain(odd)
+    assert conflict and set(conflict.names) == {"pickup", "bars", "meter", "rest_share"}
+    assert explain(replace(odd, rest_share="6.25%:6.25%")) is not None  # 4.5, and 5.25
+    assert explain(replace(odd, bars=4, pickup="no", rest_share="6.25%:6.25%")) is None  # 9 of 144
+    # Halves and sixteenths: six steps are the least rest, and no share of 96 under a sixteenth.
+    grid = Constraints(note_values="1/16,1/2", bars=1, meter="4/4", pickup="no")
+    assert explain(replace(grid, rest_share="1%:6%")) is not None
+    assert explain(replace(grid, rest_share="1%:7%")) is None
+    # Half of the row is rest, so of four bars with less than one before them a third at least.
+    row = Constraints(rhythm="r1/2 1/2", bars=4, meter="4/4", rest_share="0:20%")
+    conflict = explain(row)
+    assert conflict and {"rhythm", "rest_share"} <= set(conflict.names)
+    assert explain(replace(row, rest_share="40%:50%")) is None
 
 
 SHAPED = {"rhythm_from", "kept", "bars"}

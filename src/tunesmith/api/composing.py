@@ -42,8 +42,6 @@ _REDRAWN = 32
 of lieder, without a number of bars, four in five are (103 of 128)."""
 
 
-_SOON = 3_000
-"""What looking for a melody may cost before it is asked whether there is a conflict."""
 _SAY_LENGTH = frozenset({"bars", "notes_per_bar", "note_values", "form", "kept", *SAY_SILENCE})
 """Constraints that say in how many bars so many notes have room."""
 
@@ -155,7 +153,7 @@ def steered(grammar: NotesGrammar | Primed, constraints: Constraints, **primer: 
 def _is_kept(grammar: Steered) -> bool:
     """Whether a melody under a grammar is soon found."""
     try:
-        return grammar.satisfiable(_SOON)
+        return grammar.satisfiable()
     except OutOfBudget:
         return False
 
