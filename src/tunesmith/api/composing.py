@@ -145,8 +145,10 @@ def steered(grammar: NotesGrammar | Primed, constraints: Constraints, **primer: 
         UsageError: if no melody keeps them.
     """
     made = Steered(grammar, constraints, **primer)
-    if not _is_kept(made) and (conflict := explain(constraints, grammar, **primer)):
-        raise conflict.error()
+    if not _is_kept(made):
+        if conflict := explain(constraints, grammar, **primer):
+            raise conflict.error()
+        made.believe()
     return made
 
 

@@ -24,8 +24,8 @@ from tunesmith.tokens import Grammar, State
 
 TRIES = 4
 """So many times a tune is drawn without masks, where chance may keep what is asked."""
-_PATIENCE = 20
-"""So many times the usual budget, where without it there is no way on."""
+_PATIENCE = (0.05, 1.0, 20.0)
+"""So many times the usual budget an id gets that takes another's place: all first get little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,29 +286,25 @@ def _redraw(
 
     Ids are struck out of what top-k and top-p keep of the allowed ones; only where all
     of that leads nowhere, the rest is looked at in the same way. Where none could be settled in
-    its budget, all are looked at once more with patience.
+    its budget, all are looked at once more with a larger one.
 
     Raises:
         UsageError: if even so none can be told to lead to an end.
     """
-    allowed = grammar.allowed(state).copy()
-    weights = truncated(logits, allowed, how)
-    tries, patience = 0, 1
-    while True:
-        tries += 1
-        allowed[token] = False
-        weights[token] = 0
-        if not weights.any():
-            if not allowed.any():
-                if patience > 1:
-                    raise UsageError(
-                        "no way to the end was found in time", remedy="ask for less, or fewer bars"
-                    )
-                patience, allowed = _PATIENCE, grammar.allowed(state).copy()
+    tries, first = 0, token
+    for patience in _PATIENCE:
+        allowed = grammar.allowed(state).copy()
+        allowed[first] = patience > 1  # it had the usual budget
+        while allowed.any():
             weights = truncated(logits, allowed, how)
-        token = choose_among(weights, generator.random())
-        if grammar.viable(state, token, patience):
-            return token, tries
+            while weights.any():
+                token = choose_among(weights, generator.random())
+                tries += 1
+                if grammar.viable(state, token, patience):
+                    return token, tries
+                allowed[token] = False
+                weights[token] = 0
+    raise UsageError("no way to the end was found in time", remedy="ask for less, or fewer bars")
 
 
 def _slide(network: Network, ids: list[list[int]], keep_first: int, context: int) -> Cache:

@@ -279,8 +279,22 @@ class Search:
                 except OutOfBudget:
                     pass
             after.append(child)
-        allowance = Allowance(self.budget)
-        return any(self.alive(n, allowance) for n in after)
+        # Each has a small share before any has a large one: what one cannot settle, another may.
+        left = self.budget
+        for share in (4 * len(after), 1):
+            unsettled = []
+            for child in after:
+                allowance = Allowance(left // share)
+                try:
+                    if self.alive(child, allowance):
+                        return True
+                except OutOfBudget:
+                    unsettled.append(child)
+                left -= left // share - max(0, allowance.left)
+            after = unsettled
+        if after:
+            raise OutOfBudget
+        return False
 
     def _of_length(self, node: Node, length: int) -> Iterator[Node]:
         place, time, tune, both = node

@@ -236,7 +236,11 @@ class Steered(Grammar):
             node = self.search.play(node, kind, spot.tune.pending, pitch, shown)
             if node is None:
                 return None
-        return self._spot(inner, groups, node, seen)
+        after = self._spot(inner, groups, node, seen)
+        heard = role == "meter" or (role == "mode" and self.search.hears_head())
+        if node is None and groups == spot.groups and not heard and after.live is None:
+            after.live = spot.live  # an id of the header that no constraint looks at
+        return after
 
     # -- what each constraint alone says ---------------------------------------------
 
@@ -380,7 +384,7 @@ class Steered(Grammar):
 
     # -- look-ahead --------------------------------------------------------------------
 
-    def viable(self, state: State, token: int, patience: int = 1) -> bool:
+    def viable(self, state: State, token: int, patience: float = 1) -> bool:
         """Whether a complete tune that keeps everything can still come after an id.
 
         An id whose search runs out of its budget counts as one after which none can.
@@ -401,7 +405,7 @@ class Steered(Grammar):
         state.after[token] = after
         if after.live is None:
             usual = self.search.budget
-            self.search.budget = usual * patience
+            self.search.budget = int(usual * patience)
             try:
                 after.live = self._is_live(after)
             except OutOfBudget:
@@ -422,15 +426,28 @@ class Steered(Grammar):
         """
         if self.facts.contradiction:
             return False
+        spot = self._after_primer()
+        if spot is None:
+            return False
+        spot.live = self._is_live(spot, budget)
+        return spot.live
+
+    def believe(self) -> None:
+        """Take it that there is a tune, as something else has found."""
+        spot = self._after_primer()
+        if spot is not None:
+            spot.live = True
+
+    def _after_primer(self) -> Spot | None:
         spot = self.start()
         assert isinstance(spot, Spot)
         if isinstance(self._grammar, Primed):
             for token in self._grammar.ids:
                 after = self._advance(spot, token)
                 if after is None:
-                    return False
+                    return None
                 spot = after
-        return self._is_live(spot, budget)
+        return spot
 
     def _is_live(self, spot: Spot, budget: int | None = None) -> bool:
         tune, node, search = spot.tune, spot.node, self.search
