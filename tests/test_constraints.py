@@ -130,13 +130,13 @@ def test_a_tune_that_keeps_all_by_chance_is_drawn_as_if_nothing_was_asked() -> N
     assert not early
 
 
-def test_a_tune_lost_at_its_very_beginning_is_not_drawn_by_chance_again() -> None:
+def test_a_tune_lost_at_its_very_beginning_twice_is_not_drawn_by_chance_again() -> None:
     asked = Constraints(bars=16, meter="4/4", max_leap=2, notes_per_bar="8:16")
     grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)
     chance = [np.random.default_rng([5, i]) for i in range(20)]
     made = generate_ids(Uniform(), [grammar] * 20, chance, Sampling())  # type: ignore[arg-type]
     assert all(not broken(VOCABULARY.decode(one.ids), asked) for one in made)
-    assert all(0 < one.begun_anew < TRIES for one in made)
+    assert [one.begun_anew for one in made].count(2) > 10
     # The first note is lost as often as not, which costs nothing and is tried as often as ever.
     asked = replace(asked, max_leap=None, notes_per_bar=None, range="C2:C4", max_repeat=1)
     grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)

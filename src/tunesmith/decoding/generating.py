@@ -24,6 +24,8 @@ from tunesmith.tokens import Grammar, State
 
 TRIES = 4
 """So many times a tune is drawn without masks, where chance may keep what is asked."""
+_EARLY = 2
+"""So often a tune is lost at its very beginning before masks hold: chance will hardly do."""
 _PATIENCE = (0.05, 1.0, 20.0)
 """So many times the usual budget an id gets that takes another's place: all first get little."""
 
@@ -66,8 +68,8 @@ def generate_ids(
     What a `Steered` grammar asks may be kept by chance (`Steered.by_chance`). Then a tune is first
     drawn without its masks, and begun anew as soon as nothing that keeps everything can come of it,
     up to `TRIES` times: what comes through is distributed as if whole tunes had been thrown
-    away. One that is lost at its very beginning shows that chance will hardly do, and is not drawn
-    so again. Otherwise an id after which no tune can be completed is struck out and the draw
+    away. One that is lost at its very beginning twice shows that chance will hardly do, and is not
+    drawn so again. Otherwise an id after which no tune can be completed is struck out and the draw
     repeated, which always comes to an end, but gives more weight to tunes whose beginning makes the
     rest hard.
 
@@ -83,7 +85,7 @@ def generate_ids(
         progress: told (tunes ended, tunes) after each step.
     """
     made: list[Generated | None] = [None] * len(grammars)
-    lost = [0] * len(grammars)
+    lost, early = [0] * len(grammars), [0] * len(grammars)
     by_chance = [isinstance(g, Steered) and g.by_chance for g in grammars]
     for attempt in range(TRIES + 1):
         bound = attempt == TRIES
@@ -100,7 +102,8 @@ def generate_ids(
                 made[row] = replace(one, begun_anew=lost[row])
             else:
                 lost[row] += 1
-                by_chance[row] = not one.early
+                early[row] += one.early
+                by_chance[row] = early[row] < _EARLY
     return [one for one in made if one is not None]
 
 
