@@ -27,7 +27,7 @@ import platform
 import random
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +45,7 @@ from tunesmith.keyfinding import with_estimates
 from tunesmith.model.config import SIZES, ModelConfig
 from tunesmith.tokens import Vocabulary, make_vocabulary
 from tunesmith.tokens.base import Ids
+from tunesmith.tokens.letters import LettersVocabulary
 
 FOLDS = 10
 REACH = 16  # symbols of a context of PPM*: songs repeat whole choruses
@@ -181,8 +182,31 @@ def named(args: argparse.Namespace) -> str:
     return f"{args.size}, {long}{dropout}, seed {args.seed}"
 
 
+class InAllKeys:
+    """A network of letters that expects of each symbol the mean over the twelve keys.
+
+    Which key a song of letters stands in means nothing, and the network, which hears every song
+    in all of them, expects something a little different in each. The mean is a code as good as
+    any: it depends on the symbols so far alone.
+    """
+
+    def __init__(self, network: Any, vocabulary: LettersVocabulary) -> None:
+        self.network, self.keys = network, vocabulary.transpositions
+
+    def distributions(self, sequences: Sequence[Ids]) -> Iterator[tuple[int, int, Any]]:
+        """As those of the network."""
+        for i, ids in enumerate(sequences):
+            pieces: dict[int, list[Any]] = {}
+            for key, place, expected in self.network.distributions([k[ids] for k in self.keys]):
+                pieces.setdefault(place, []).append(expected[:, self.keys[key]])
+            for place, found in pieces.items():
+                yield i, place, np.log(np.exp(found).mean(axis=0))
+
+
 def score(network: Any, vocabulary: Vocabulary, job: Job, test: list[Tune]) -> Figures:
     """The unconditional code length of each song."""
+    if isinstance(vocabulary, LettersVocabulary):
+        network = InAllKeys(network, vocabulary)
     ids = [job.ids(t) for t in test]
     figures = {}
     for tune, whole, found in zip(test, ids, score_tunes(network, vocabulary, ids), strict=True):

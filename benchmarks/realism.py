@@ -1,11 +1,13 @@
 """Tables C and D: is what a model composes like real tunes, and is it its own?
 
     python benchmarks/realism.py RUN CORPUS --style STYLE [--count 1000] [--side validation]
-        [--out FOLDER] [--seed 1] [--rivals markov2 ppm] [--temperature T] [--top-p P] [--min-p P]
+        [--out FOLDER] [--seed 1] [--rivals markov2 ppm copies] [--temperature T] [--top-p P]
+        [--min-p P]
 
 Samples COUNT unfiltered tunes, the style given, every other attribute unknown and the
 number of bars drawn by the model; and as many from a Markov model of order 2 and one of
-order 5 (long-term PPM with contexts of so many), trained on the same training side.
+order 5 (long-term PPM with contexts of so many), trained on the same training side; and as
+copies as many tunes of that side as they stand, the most that learning from it can reach in C.
 They are kept in OUT as JSON lines, so that an interrupted run goes on where it stopped:
 tune i depends on the seed and i alone. Then it prints, for each set and each half of the
 held-out tunes, every feature's overlap beside the ceiling (`tunesmith.evaluation.realism`
@@ -42,6 +44,7 @@ CHUNK = 64
 RIVALS: dict[str, tuple[Kind, int]] = {"markov2": ("ltm", 2), "ppm": ("both", 5)}
 """What the model stands beside, and how many symbols the contexts of that PPM hold."""
 
+COPIES = "copies"
 Maker = Callable[[int, int], list[Melody]]
 
 
@@ -57,7 +60,7 @@ def main() -> None:
     parser.add_argument("--temperature", type=float, default=TEMPERATURE)
     parser.add_argument("--top-p", type=float, default=TOP_P)
     parser.add_argument("--min-p", type=float, default=0.0)
-    parser.add_argument("--rivals", nargs="*", choices=RIVALS, default=list(RIVALS))
+    parser.add_argument("--rivals", nargs="*", choices=[*RIVALS, COPIES], default=[*RIVALS, COPIES])
     args = parser.parse_args()
     model, corpus = load_model(args.run), Corpus.open(args.corpus)
     training = [t.melody for t in corpus.tunes("train") if t.source == args.style]
@@ -79,9 +82,12 @@ def main() -> None:
     how = f"t{args.temperature:g}-p{args.top_p:g}" + (f"-m{args.min_p:g}" if args.min_p else "")
     path = args.out / f"{args.style}-model-{digest}-{how}-{args.seed}.jsonl"
     sets = {"model": sampled(path, args.count, composed)}
-    for name in args.rivals:
+    for name in (r for r in args.rivals if r != COPIES):
         path = args.out / f"{args.style}-{name}-{corpus.fingerprint[:12]}-{args.seed}.jsonl"
         sets[name] = sampled(path, args.count, ppm_maker(training, *RIVALS[name], args.seed))
+    if COPIES in args.rivals:
+        order = np.random.default_rng(args.seed).permutation(len(training))
+        sets[COPIES] = [training[i] for i in order[: args.count]]
     found = {}
     for name, melodies in sets.items():
         found[name] = realism(melodies, held)

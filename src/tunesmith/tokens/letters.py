@@ -38,11 +38,11 @@ class LettersVocabulary(LineVocabulary):
         return Encoded(np.array(ids, np.uint16), 0)
 
     def augment(self, ids: Ids, rng: np.random.Generator) -> Ids:  # noqa: D102
-        moved: Ids = self._transpositions[rng.integers(12)][ids]
+        moved: Ids = self.transpositions[rng.integers(12)][ids]
         return moved
 
     @cached_property
-    def _transpositions(self) -> Ids:
+    def transpositions(self) -> Ids:
         """(12, V) each id moved up that many semitones."""
         table = np.tile(np.arange(14, dtype=np.uint16), (12, 1))
         for shift in range(12):
