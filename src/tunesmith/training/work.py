@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import platform
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -96,7 +98,10 @@ class Work:
         """Threads for the parts of a batch, which divide the processors among them."""
         count = self.recipe.shards if self.device.type == "cpu" else 1
         each = max(1, torch.get_num_threads() // count)
-        return ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(each,))
+        shares = SimpleQueue[set[int]]()
+        for share in divided(count):
+            shares.put(share)
+        return ThreadPoolExecutor(count, initializer=_begin, initargs=(each, shares))
 
     def batches(self, start: int) -> Iterator[list[Batch]]:
         """The training batches from number `start` on, in parts."""
@@ -170,6 +175,26 @@ class Work:
         inputs, targets, *seen = (torch.from_numpy(a).to(self.device) for a in arrays)
         candidates, trust, places = seen
         return inputs, targets, (candidates, trust, places)
+
+
+def _begin(threads: int, shares: SimpleQueue[set[int]]) -> None:
+    """Begin a worker: with so many threads, on its share of the processors."""
+    torch.set_num_threads(threads)
+    if share := shares.get():
+        os.sched_setaffinity(0, share)  # of this thread, and of those that it starts
+
+
+def divided(count: int) -> list[set[int]]:
+    """The processors in so many shares; empty where they are too few or nothing can be bound.
+
+    Workers wait for each other after every step, and the system then likes to wake them on one
+    processor: beside any other job, however small, both had half of it.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return [set() for _ in range(count)]
+    there = sorted(os.sched_getaffinity(0))
+    each = len(there) // count
+    return [set(there[i * each : (i + 1) * each]) for i in range(count)]
 
 
 def settle(
