@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from tunesmith.tokens import make_vocabulary  # noqa: E402
 from tunesmith.training import Recipe, TokenData, train  # noqa: E402
 from tunesmith.training.data import grouped, training_batches  # noqa: E402
 from tunesmith.training.optimiser import orthogonal, rate  # noqa: E402
+from tunesmith.training.work import divided  # noqa: E402
 
 LETTERS = make_vocabulary("letters")
 CONFIG = ModelConfig(
@@ -416,3 +418,22 @@ def test_wrong_settings(tmp_path, how):
     with pytest.raises(UsageError):
         run(tmp_path / "run", **how)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no binding to processors here")
+@pytest.mark.parametrize(("there", "shares"), [
+    ({0, 1}, [{0}, {1}]),
+    ({1, 2, 5, 6}, [{1, 2}, {5, 6}]),
+    ({0, 3, 4}, [{0}, {3}]),
+    ({7}, [set(), set()]),
+])  # fmt: skip
+def test_workers_have_processors_of_their_own(monkeypatch, there, shares):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda thread: there)
+    assert divided(2) == shares
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no binding to processors here")
+def test_only_workers_are_bound(tmp_path):
+    before = os.sched_getaffinity(0)
+    run(tmp_path / "run", steps=2)
+    assert os.sched_getaffinity(0) == before
