@@ -16,7 +16,7 @@ from tunesmith.api.keeping import keep_file, midi_of
 from tunesmith.api.receipts import read_receipt
 from tunesmith.api.refilling import complete, infill, parse_bars
 from tunesmith.api.reworking import continue_
-from tunesmith.api.silence import empty_spans, long_silence
+from tunesmith.api.silence import long_silence
 from tunesmith.api.varying import own_grid, parse_keep, vary
 from tunesmith.cli import app
 from tunesmith.decoding.constraints import Constraints
@@ -26,6 +26,7 @@ from tunesmith.formats import midi
 from tunesmith.formats.abc import scan
 from tunesmith.formats.midi_patch import patched
 from tunesmith.melody import MODES, Melody, Meter, Note
+from tunesmith.silence import empty_spans
 from tunesmith.theory import SCALES
 
 EXAMPLES = Path(tunesmith.__file__).parent / "corpus" / "examples"

@@ -14,12 +14,12 @@ from tunesmith.api.drawing import Drawing, Plan, Progress, draw, sample
 from tunesmith.api.model import Model, Tune
 from tunesmith.api.receipts import Judged, Made, asked_data, plain
 from tunesmith.api.reworking import header_wishes, notes_model, own_scale, prepared, with_header
-from tunesmith.api.silence import empty_spans
 from tunesmith.decoding import Generated
 from tunesmith.decoding.constraints import Constraint, Constraints, Filling, KeptBars, Primed
 from tunesmith.decoding.constraints.inside import Changed, Inside, Sounds, TimesWithin
 from tunesmith.errors import InputError, UsageError
 from tunesmith.melody import Melody, Note
+from tunesmith.silence import empty_spans
 from tunesmith.tokens import NotesVocabulary
 from tunesmith.tokens.notes import fold_at
 from tunesmith.tokens.table import END, FIRST_EVENT, TICKS_PER_STEP, is_bar
