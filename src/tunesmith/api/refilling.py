@@ -104,7 +104,10 @@ def _primed(
     """The grammar of a melody in which a span is to be made anew."""
     ids = vocabulary.encode(melody).ids
     starts = np.flatnonzero(is_bar(ids))
-    wishes = {**wishes, "bars": len(starts)}
+    full = [b.start for b in melody.bars if not b.is_pickup]
+    end_stays = 0 < span[1] < len(full) and melody.notes[-1].onset >= full[span[1]]
+    last = melody.notes[-1].pitch if end_stays else None
+    wishes = {**wishes, "bars": len(starts), "last": last}
     ids = with_header(vocabulary, ids, wishes)
     grammar = vocabulary.grammar(wishes)
     first, after = span
