@@ -48,6 +48,16 @@ def test_a_match_grows_beyond_its_first_room():
     assert (place[0], length[0]) == longest_match(ids[0].tolist())
 
 
+@pytest.mark.parametrize("count", [255, 256])
+def test_going_on_from_an_id_that_was_never_repeated_finds_nothing(count):
+    match = Match(1)
+    for i in range(count):
+        place, _ = match.push(np.array([i]))
+    place, length = match.resume(0, 5)
+    assert length == 0
+    match.at(np.array([place]))  # a place there is, also where the room for ids is just used up
+
+
 def test_a_line_holds_on_to_its_match_through_a_note_that_differs():
     phrase = [0, 4, 7, 4, 9, 7, 5, 4, 2, 0, 2, 4, 5, 7, 9, 11]
     varied = [*phrase[:10], 1, *phrase[11:]]
