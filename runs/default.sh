@@ -11,11 +11,11 @@ set -euo pipefail
 openewld=$1 lieder=$2 minutes=${3:-40}
 mkdir -p box-run
 tunesmith prepare folk "$openewld" "$lieder" --licence 'openewld: MIT; lieder: CC0-1.0' \
-    --out box-run/corpus
+    --longest-silence 1 --out box-run/corpus
 if [ -e box-run/run/run.json ]; then
     tunesmith train box-run/corpus --out box-run/run --resume
 else
-    tunesmith train box-run/corpus --out box-run/run --size small --dropout 0.1 \
+    tunesmith train box-run/corpus --out box-run/run --size small --dropout 0.2 \
         --minutes "$minutes"
 fi
 python "$(dirname "$0")/pack.py" box-run/run box-run/corpus "$(dirname "$0")/../src/tunesmith/box"

@@ -50,11 +50,15 @@ from tunesmith.tokens.table import (
     DENSITIES,
     DENSITY0,
     FILL,
+    FIRST_EVENT,
     GAP,
     KEY0,
+    KEY_SLOT,
     METERS,
     MODE0,
+    PITCH0,
     UNKNOWN,
+    tonic_offset,
 )
 
 VOCABULARY = make_vocabulary("notes")
@@ -603,6 +607,34 @@ def test_the_density_that_the_model_chooses_agrees_with_the_notes_a_bar(asked, c
         state = grammar.advance(state, token)
     allowed = grammar.allowed(state)[DENSITY0 : DENSITY0 + len(DENSITIES) + 1]
     assert np.flatnonzero(allowed).tolist() == classes
+
+
+@pytest.mark.parametrize(
+    ("asked", "pitches"),
+    [
+        ({"end": "A4", "key": "G"}, {69}),
+        ({"end": "1", "key": "D", "range": "C4:E5"}, {62, 74}),
+        ({"cadence": "authentic", "key": "F", "range": "C4:E5"}, {65}),
+        ({"cadence": "half", "key": "F", "mode": "major", "range": "C4:E5"}, {60, 64, 67, 72, 76}),
+        ({"end": "G", "range": "C4:B4"}, {67}),
+        ({"key": "Eb", "mode": "major", "range": "C4:G4"}, {60, 62, 63, 65, 67}),
+        ({"pitches_from": TWINKLE}, {67}),
+    ],
+)
+def test_the_last_pitch_that_the_model_chooses_agrees_with_the_ending(asked, pitches):
+    constraints = Constraints(**asked)
+    grammar = Steered(make_vocabulary("notes", ()).grammar(constraints.wishes()), constraints)
+    rng, found = np.random.default_rng(1), set()
+    for _ in range(60):
+        state, ids = grammar.start(), []
+        while len(ids) < FIRST_EVENT:
+            alive = [t for t in np.flatnonzero(grammar.allowed(state)) if grammar.viable(state, t)]
+            ids.append(int(rng.choice(alive)))
+            state = grammar.advance(state, ids[-1])
+        low, high, last = ids[-3:]
+        assert low <= last <= high
+        found.add(last - PITCH0 + tonic_offset(ids[KEY_SLOT]))
+    assert found <= pitches and (found == pitches or len(pitches) > 2)
 
 
 def test_all_melodies_of_a_rhythm_at_once_tell_one_that_keeps_everything():

@@ -467,6 +467,32 @@ def test_a_second_run_does_nothing_until_something_changes(tmp_path: Path) -> No
     assert listing(tmp_path) == {"in", "c"}
 
 
+def test_silent_bars_are_taken_out_and_counted(tmp_path: Path) -> None:
+    # Two bars of rest in a tune, five in another and one at its end; a third has none.
+    source, out = tmp_path / "in", tmp_path / "c"
+    bars = [abc(n, degrees(n)).replace(" |]", "") for n in range(3)]
+    texts = [
+        bars[0].replace(" | ", " | z8 | z8 | ", 1).rstrip() + " |]\n\n",
+        bars[1].replace(" | ", " | z8 | z8 | z8 | z8 | z8 | ", 1).rstrip() + " | z8 |]\n\n",
+        bars[2].rstrip() + " |]\n\n",
+    ]
+    book(source / "a.abc", range(3, 6), "".join(texts))
+    whole = make(out, source).corpus
+    assert row(whole)["taken_out"] == {}
+    assert sum(len(m.bars) for m in whole.melodies()) == 6 * 8 + 8
+    prepared = make(out, source, longest_silence=1)
+    assert prepared.changed and prepared.corpus.manifest["settings"]["longest_silence"] == 1
+    assert row(prepared.corpus)["taken_out"] == {
+        "silent bars taken out": 1 + 4 + 1, "tunes with silent bars taken out": 2,
+    }  # fmt: skip
+    assert sum(len(m.bars) for m in prepared.corpus.melodies()) == 6 * 8 + 2
+    assert not make(out, source, longest_silence=1).changed
+    assert make(out, source, longest_silence=2).changed
+    assert make(out, source).changed
+    with pytest.raises(UsageError, match="a longest silence of -1 bars"):
+        make(out, source, longest_silence=-1)
+
+
 def test_sides_stay_when_sources_come_and_go(tmp_path: Path) -> None:
     out = tmp_path / "c"
     a, b = book(tmp_path / "a.abc", range(30)), book(tmp_path / "b.abc", range(100, 130))

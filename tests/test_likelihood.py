@@ -98,13 +98,13 @@ def test_owners_by_hand():
     ids = NOTES.unconditional(NOTES.encode(TUNE, "folk").ids)
     words = NOTES.words(ids)
     assert words == [
-        "bos", "?", "?", "key:G", "?", "?", "?", "meter:4/4", "pickup",
+        "bos", "?", "?", "key:G", "?", "?", "?", "?", "meter:4/4", "pickup",
         "len:24", "pitch:72", "bar:3", "len:72", "pitch:76", "len:24", "pitch:77",
         "bar:2", "len:24", "tie", "len:48", "rest", "len:24", "pitch:79",
         "bar:1", "len:96", "rest", "end",
     ]  # fmt: skip
     assert owners(NOTES, ids).tolist() == [
-        *[HEADER] * 9, 0, 0, HEADER, 1, 1, 2, 2, 2, 2, 2, *[3] * 4, *[END] * 4
+        *[HEADER] * 10, 0, 0, HEADER, 1, 1, 2, 2, 2, 2, 2, *[3] * 4, *[END] * 4
     ]  # fmt: skip
 
 
@@ -223,7 +223,13 @@ def test_no_attribute_reaches_an_unconditional_figure():
     (score,) = score_tunes(NETWORK, NOTES, [ids])
     (told,) = score_tunes(NETWORK, NOTES, [ids], given=True)
     planted = ids.copy()
-    for slot, word in ((1, "style:3"), (2, "mode:dorian"), (4, "density:7"), (5, "pitch:90")):
+    for slot, word in (
+        (1, "style:3"),
+        (2, "mode:dorian"),
+        (4, "density:7"),
+        (5, "pitch:90"),
+        (7, "pitch:95"),
+    ):
         planted[slot] = NOTES.names.index(word)
     (same,) = score_tunes(NETWORK, NOTES, [planted])
     (other,) = score_tunes(NETWORK, NOTES, [planted], given=True)

@@ -234,15 +234,15 @@ def test_scores_of_sequences_of_any_length():
         np.testing.assert_allclose(logs, by_hand(ids), atol=1e-4)
 
 
-@pytest.mark.parametrize("length", [65, 88, 89, 200])
+@pytest.mark.parametrize("length", [65, 87, 88, 200])
 def test_scores_beyond_the_context(length):
     ids = ids_of(length)
     (logs,) = NETWORK.log_probabilities([ids])
     assert logs.shape == (length - 1,)
     np.testing.assert_allclose(logs[:63], by_hand(ids[:64]), atol=1e-4)
-    # The second window: the first 8 ids, 32 before it, and 24 that it scores.
-    end = min(88, length)
-    seen = np.r_[:8, 32:end]
+    # The second window: the first 9 ids, 32 before it, and 23 that it scores.
+    end = min(87, length)
+    seen = np.r_[:9, 32:end]
     recall = tuple(part[:, seen[:-1]] for part in recall_of(1).read(ids[None]))
     window = by_hand(ids[seen], recall)  # what it recalls is of all before
     np.testing.assert_allclose(logs[63 : end - 1], window[-(end - 64) :], atol=1e-4)

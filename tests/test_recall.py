@@ -9,7 +9,7 @@ from tunesmith.melody import TICKS_PER_QUARTER, Key, Melody, Meter, Note
 from tunesmith.tokens import LettersVocabulary, NotesVocabulary
 from tunesmith.tokens.notes import fold_at
 from tunesmith.tokens.recall import LEVELS, LineRecall, Match
-from tunesmith.tokens.table import BAR0, END, PITCH_LOWEST
+from tunesmith.tokens.table import BAR0, END, PITCH_LOWEST, UNKNOWN
 
 NOTES = NotesVocabulary()
 
@@ -46,6 +46,16 @@ def test_a_match_grows_beyond_its_first_room():
     for t in range(600):
         place, length = match.push(ids[:, t])
     assert (place[0], length[0]) == longest_match(ids[0].tolist())
+
+
+@pytest.mark.parametrize("count", [255, 256])
+def test_going_on_from_an_id_that_was_never_repeated_finds_nothing(count):
+    match = Match(1)
+    for i in range(count):
+        place, _ = match.push(np.array([i]))
+    place, length = match.resume(0, 5)
+    assert length == 0
+    match.at(np.array([place]))  # a place there is, also where the room for ids is just used up
 
 
 def test_a_line_holds_on_to_its_match_through_a_note_that_differs():
@@ -98,7 +108,7 @@ def test_what_notes_recall_by_hand():
     assert words[-2] == "pitch:65"
     assert seen.candidates[0, -2, 1] == END
     # After a bar line and a length C came, five semitones under the pitch before it, which is the
-    # highest of the tune, told in the header.
+    # last of the tune, told in the header.
     second = words.index("bar:3")
     assert NOTES.words(seen.candidates[0, second + 1, [0, 5]]) == ["pitch:60", "pitch:57"]
     assert (seen.trust[0, second + 1] % LEVELS)[[0, 5]].tolist() == [2, 2]
@@ -106,8 +116,12 @@ def test_what_notes_recall_by_hand():
     assert seen.places[0, third : third + 4, 0].tolist() == [0, 192, 24, 24 + 192]
     assert seen.places[0, third, 2] - seen.places[0, third + 5, 2] == 1  # bars left
     assert seen.places[0, third + 5, 3] - seen.places[0, third, 3] == 1  # bars begun
+    # The pitch on which the tune ends is told in its last bar alone.
+    goal = seen.places[0, :, 7] - seen.places[0, 0, 7]
+    fourth = words.index("bar:1")
+    assert goal.tolist() == [0] * fourth + [65 - 21 + 1] * (len(words) - fourth)
     # The seven ids before this one, the latest first; at the start there were none, which is 0.
-    before = seen.places[0, third, 7:] - seen.places[0, 0, 7:]
+    before = seen.places[0, third, 8:] - seen.places[0, 0, 8:]
     told = [BAR0 + 1 if words[i].startswith("bar") else ids[i] for i in range(third - 7, third)]
     assert before.tolist() == told[::-1]
 
@@ -139,6 +153,35 @@ def test_a_gap_is_filled_as_if_the_tune_went_on(first):
     # With a bar before the gap, the longest match is found from there at once.
     if first == 3:
         assert folded.trust[0, len(known) - 1, 0] % LEVELS > 4
+
+
+def test_the_last_pitch_is_told_in_the_last_bar_before_a_gap_is_filled_and_of_each_tune():
+    # Two tunes of four bars of 2/4 that end on G and on C; of a third the last pitch is unknown.
+    quarter = TICKS_PER_QUARTER
+    rows = []
+    for pitches in ([60, 62, 64, 65, 60, 62, 64, 67], [60, 62, 64, 65, 60, 62, 64, 60]):
+        notes = tuple(Note(i * quarter, quarter, p) for i, p in enumerate(pitches))
+        tune = Melody(notes, meters=(Meter(0, 2, 4),), key=Key("C", "major"))
+        known, middle, _ = fold_at(NOTES.encode(tune).ids.astype(np.int64), 1, 2)
+        rows.append(np.concatenate([known, middle, [END]]))
+    hidden = rows[0].copy()
+    hidden[7] = UNKNOWN
+    ids = np.stack([*rows, hidden])
+    words = NOTES.words(ids[0])
+    begin, filled = words.index("bar:1"), words.index("fill")
+    memory = NOTES.recall(3)
+    told = memory.read(ids).places[:, :, 7]
+    goal = told - told[2, :1]
+    assert not goal[2].any()
+    for row, pitch in ((0, 67), (1, 60)):
+        assert (goal[row, begin:filled] == pitch - 21 + 1).all()
+        assert not goal[row, :begin].any() and not goal[row, filled:].any()
+    # The same in parts and of some rows, wherever they are cut.
+    for cut in (3, 7, 8, begin, begin + 2, filled):
+        memory = NOTES.recall(3)
+        memory.read(ids[:, :cut])
+        rest = memory.select([1, 2]).read(ids[[1, 2], cut:]).places[:, :, 7]
+        np.testing.assert_array_equal(rest, told[[1, 2], cut:])
 
 
 @pytest.mark.parametrize("vocabulary", [NOTES, LettersVocabulary()], ids=lambda v: v.kind)

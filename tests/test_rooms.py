@@ -12,6 +12,7 @@ import tunesmith
 SOURCE = Path(tunesmith.__file__).parent
 LEVELS = {
     "errors": 0, "files": 0, "melody": 0, "theory": 0, "keyfinding": 0, "meterfinding": 0,
+    "silence": 0,
     "formats": 1, "tokens": 1, "model": 1,
     "render": 2, "corpus": 2, "training": 2, "decoding": 2,
     "evaluation": 3,
@@ -20,7 +21,7 @@ LEVELS = {
     "cli": 5, "__main__": 5,
 }  # fmt: skip
 # Inside level 0 the order is this one: a room may use those before it.
-GROUND = ("errors", "files", "melody", "theory", "keyfinding", "meterfinding")
+GROUND = ("errors", "files", "melody", "theory", "keyfinding", "meterfinding", "silence")
 EXCEPTIONS = {("__init__", "api"), ("__main__", "cli")}
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tunesmith.errors import InputError, UsageError
 from tunesmith.melody import Key, Melody, Meter, Note
+from tunesmith.theory import scale_of
 from tunesmith.tokens import make_vocabulary, vocabulary_from_dict
 from tunesmith.tokens.notes import (
     LENGTHS,
@@ -55,7 +56,9 @@ def test_round_trip_on_the_grid(melody):
     assert back.key == melody.key
     assert [(b.start, b.end) for b in back.bars] == [(b.start, b.end) for b in melody.bars]
     assert NOTES.note_count(encoded.ids) == len(melody.notes)
-    assert NOTES.words(encoded.ids)[1] == "style:0"
+    words = NOTES.words(encoded.ids)
+    assert words[1] == "style:0"
+    assert words[7] == [w for w in words if w.startswith("pitch")][-1]
 
 
 @given(melodies(step=7))
@@ -85,7 +88,8 @@ def test_a_tune_in_words():
     )
     words = NOTES.words(NOTES.encode(melody).ids)
     assert " ".join(words) == (
-        "bos ? mode:major key:G density:1 pitch:67 pitch:76 meter:3/4 "  # as if in C, a fourth up
+        "bos ? mode:major key:G density:1 pitch:67 pitch:76 pitch:76 "  # as if in C, a fourth up
+        "meter:3/4 "
         "pickup len:24 pitch:67 bar:2 len:48 pitch:72 len:24 pitch:74 "
         "bar:1 len:24 tie len:24 pitch:76 end"
     )
@@ -94,7 +98,7 @@ def test_a_tune_in_words():
 def test_an_odd_length_is_a_sum_of_tied_ones():
     melody = Melody((Note(0, 5 * TICKS_PER_STEP, 60), Note(100, 1820, 62)))
     words = NOTES.words(NOTES.encode(melody).ids)
-    assert words[9:13] == ["len:4", "pitch:60", "len:1", "tie"]
+    assert words[10:14] == ["len:4", "pitch:60", "len:1", "tie"]
 
 
 @given(st.integers(1, 2000))
@@ -158,6 +162,8 @@ def test_a_one_bar_tune_is_never_silent():
         ({"low": 70, "high": 60}, "lowest pitch is above"),
         ({"meter": Meter(0, 5, 64)}, "no token says a metre of 5/64"),
         ({"low": 3}, "no token says low 3"),
+        ({"low": 60, "last": 59}, "the last pitch is below the lowest"),
+        ({"last": 80, "high": 79}, "the last pitch is below the lowest or above the highest"),
     ],
 )
 def test_wishes_that_no_token_says(wishes, says):
@@ -197,10 +203,10 @@ def test_augmenting_keeps_the_tune_up_to_transposition(melody, seed):
 def test_unconditional_hides_every_attribute_and_charges_all_else(melody):
     ids = NOTES.encode(melody, "folk").ids
     hidden = NOTES.unconditional(ids)
-    others = [1, 2, 4, 5, 6]  # all but the key, which says what the pitches mean
+    others = [1, 2, 4, 5, 6, 7]  # all but the key, which says what the pitches mean
     assert (hidden[others] == UNKNOWN).all() and hidden[3] == ids[3]
-    assert (hidden[7:] == ids[7:]).all()
-    charged = [False] * 3 + [True] + [False] * 3 + [True] * (len(ids) - 7)
+    assert (hidden[8:] == ids[8:]).all()
+    charged = [False] * 3 + [True] + [False] * 4 + [True] * (len(ids) - 8)
     assert NOTES.charged(hidden).tolist() == charged
     assert (NOTES.unconditional(NOTES.encode(melody, "lieder").ids) == hidden).all()
 
@@ -321,3 +327,42 @@ def test_a_wished_range_is_said_in_the_key(key):
     words = NOTES.words(_walk(grammar, NOTES.size, 1))
     offset = {"C": 0, "Ab": -4, "F#": 6}[key]
     assert words[5:7] == [f"pitch:{60 - offset}", f"pitch:{79 - offset}"]
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {"key": "Ab", "mode": "dorian"},
+        {"key": "F#", "mode": "major", "last": 66},
+        {"low": 61, "mode": "minor", "key": "E"},
+        {"high": 70, "last": 62, "key": "Bb"},
+    ],
+)
+def test_the_last_pitch_lies_between_the_lowest_and_the_highest(wishes):
+    for seed in range(30):
+        ids = _walk(NOTES.grammar({**wishes, "bars": 1}), NOTES.size, seed)
+        low, high, last = ids[5:8]
+        assert low <= last <= high
+        first = NOTES.names.index("pitch:60")
+        if "mode" in wishes and "last" not in wishes and high - low >= 3:
+            assert (last - first) % 12 in scale_of(wishes["mode"])
+        if "last" in wishes:
+            offset = {"F#": 6, "Bb": -2}[wishes["key"]]
+            assert last - first + 60 + offset == wishes["last"]
+
+
+def test_a_last_pitch_outside_the_header_s_range_breaks_the_grammar():
+    ids = NOTES.encode(Melody((Note(0, 960, 60), Note(960, 960, 64)))).ids
+    assert NOTES.words(ids)[5:8] == ["pitch:60", "pitch:64", "pitch:64"]
+    for step in (-5, 1):
+        wrong = ids.astype(int)
+        wrong[7] += step
+        with pytest.raises(InputError, match="may not follow"):
+            NOTES.decode(wrong)
+        wrong[5:7] = UNKNOWN
+        assert NOTES.decode(wrong).pitches == (60, 64)  # nothing to contradict
+
+
+def test_of_a_range_without_a_note_of_the_scale_any_may_be_the_last():
+    grammar = NOTES.grammar({"key": "C", "mode": "major", "low": 61, "high": 61, "bars": 1})
+    assert NOTES.words(_walk(grammar, NOTES.size, 1))[5:8] == ["pitch:61"] * 3

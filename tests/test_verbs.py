@@ -14,9 +14,9 @@ import tunesmith
 from tunesmith.api.composing import generate, load_model
 from tunesmith.api.keeping import keep_file, midi_of
 from tunesmith.api.receipts import read_receipt
-from tunesmith.api.refilling import complete, infill, parse_bars
+from tunesmith.api.refilling import _primed, complete, infill, on_grid, parse_bars
 from tunesmith.api.reworking import continue_
-from tunesmith.api.silence import empty_spans, long_silence
+from tunesmith.api.silence import long_silence
 from tunesmith.api.varying import own_grid, parse_keep, vary
 from tunesmith.cli import app
 from tunesmith.decoding.constraints import Constraints
@@ -26,7 +26,10 @@ from tunesmith.formats import midi
 from tunesmith.formats.abc import scan
 from tunesmith.formats.midi_patch import patched
 from tunesmith.melody import MODES, Melody, Meter, Note
+from tunesmith.silence import empty_spans
 from tunesmith.theory import SCALES
+from tunesmith.tokens import NotesVocabulary
+from tunesmith.tokens.table import LAST_SLOT, PITCH0, UNKNOWN
 
 EXAMPLES = Path(tunesmith.__file__).parent / "corpus" / "examples"
 
@@ -163,6 +166,20 @@ def test_complete_fills_the_empty_bars(model):
     assert tunes[0].melody != tunes[1].melody
     with pytest.raises(UsageError, match="none of its bars is empty"):
         complete(model, abc("GABc|d4|"))
+
+
+def test_the_header_tells_the_last_pitch_where_the_end_stays():
+    vocabulary = NotesVocabulary()
+    wishes = {"unknown": True, "any_pitch": True, "key": "G", "mode": "major"}
+    melody = on_grid(abc("GABc|d2B2|cBAG|A2D2|G4|z4|"))
+    last = PITCH0 + 67 + 5  # G as if it were C
+
+    def told(span, of=melody):
+        return _primed(vocabulary, of, span, wishes).ids[LAST_SLOT]
+
+    assert told((1, 3)) == told((0, 4)) == last
+    # From the fifth bar on only a rest stays; to the end, and the whole, nothing does.
+    assert told((3, 5)) == told((4, 6)) == told((0, 0)) == UNKNOWN
 
 
 # -- vary ---------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ def prepare(
     accept_licence: bool = False,
     licence: str | None = None,
     track: str = "auto",
+    longest_silence: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
     """Make a corpus, or bring it up to date; see `tunesmith.corpus.prepare`.
@@ -42,6 +43,7 @@ def prepare(
         licence=licence,
         measure=token_counts,
         track=track,
+        longest_silence=longest_silence,
         progress=progress,
     )
 
@@ -65,9 +67,11 @@ def corpus_table(manifest: dict[str, Any]) -> str:
             ("rejected", "rejected_by_reason"),
             ("passed over", "passed_over"),
             ("in reading", "remarks"),
+            ("by --longest-silence", "taken_out"),
             ("in tokens", "measures"),
         ):
-            details += [f"  {row['source']}, {title}: {k}: {n:,}" for k, n in row[key].items()]
+            counts = row.get(key, {})  # an older corpus has nothing taken out
+            details += [f"  {row['source']}, {title}: {k}: {n:,}" for k, n in counts.items()]
     widths = [max(len(r[i]) for r in rows) for i in range(len(columns))]
     lines = []
     for cells in rows:

@@ -14,12 +14,12 @@ from tunesmith.api.drawing import Drawing, Plan, Progress, draw, sample
 from tunesmith.api.model import Model, Tune
 from tunesmith.api.receipts import Judged, Made, asked_data, plain
 from tunesmith.api.reworking import header_wishes, notes_model, own_scale, prepared, with_header
-from tunesmith.api.silence import empty_spans
 from tunesmith.decoding import Generated
 from tunesmith.decoding.constraints import Constraint, Constraints, Filling, KeptBars, Primed
 from tunesmith.decoding.constraints.inside import Changed, Inside, Sounds, TimesWithin
 from tunesmith.errors import InputError, UsageError
 from tunesmith.melody import Melody, Note
+from tunesmith.silence import empty_spans
 from tunesmith.tokens import NotesVocabulary
 from tunesmith.tokens.notes import fold_at
 from tunesmith.tokens.table import END, FIRST_EVENT, TICKS_PER_STEP, is_bar
@@ -104,7 +104,10 @@ def _primed(
     """The grammar of a melody in which a span is to be made anew."""
     ids = vocabulary.encode(melody).ids
     starts = np.flatnonzero(is_bar(ids))
-    wishes = {**wishes, "bars": len(starts)}
+    full = [b.start for b in melody.bars if not b.is_pickup]
+    end_stays = 0 < span[1] < len(full) and melody.notes[-1].onset >= full[span[1]]
+    last = melody.notes[-1].pitch if end_stays else None
+    wishes = {**wishes, "bars": len(starts), "last": last}
     ids = with_header(vocabulary, ids, wishes)
     grammar = vocabulary.grammar(wishes)
     first, after = span

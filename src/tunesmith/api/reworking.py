@@ -23,7 +23,7 @@ from tunesmith.tokens import NotesVocabulary
 from tunesmith.tokens.base import Ids
 from tunesmith.tokens.grammar import MOST_BARS, NotesGrammar
 from tunesmith.tokens.notes import primer_ids
-from tunesmith.tokens.table import METER0, density_class, meter_token
+from tunesmith.tokens.table import FIRST_EVENT, METER0, density_class, meter_token
 
 
 def prepared(melody: Melody, *, strip: bool) -> Melody:
@@ -76,7 +76,7 @@ def notes_model(model: Model) -> NotesVocabulary:
 def header_wishes(
     model: Model, melody: Melody, constraints: Constraints, how: Drawing
 ) -> dict[str, Any]:
-    """What the attributes of the tokens say of a melody that is worked on."""
+    """What the attributes say of a melody that is worked on; not on which pitch it will end."""
     density = how.density
     if density is None:
         density = len(melody.notes) * TICKS_PER_QUARTER / melody.duration
@@ -94,7 +94,7 @@ def with_header(vocabulary: NotesVocabulary, ids: Ids, wishes: dict[str, Any]) -
     """The ids of a tune with the attributes that a grammar is asked for."""
     state = (grammar := NotesGrammar(vocabulary.styles, wishes)).start()
     changed = np.array(ids)
-    for place in range(7):
+    for place in range(FIRST_EVENT):
         changed[place] = int(grammar.allowed(state).argmax())
         state = grammar.advance(state, int(changed[place]))
     return changed

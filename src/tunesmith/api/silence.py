@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tunesmith.melody import Melody
+from tunesmith.silence import empty_spans
 
 MOST_SILENCE = 0.5
 """The share of silence above which the command draws a tune again. Of the training tunes 2.4 % of
@@ -41,16 +42,3 @@ def long_silence(melody: Melody) -> str:
 def sparse(melody: Melody) -> bool:
     """Whether a tune has fewer notes than bars or a long silence, so that it comes last."""
     return len(melody.notes) < len(melody.bars) or bool(long_silence(melody))
-
-
-def empty_spans(melody: Melody) -> tuple[tuple[int, int], ...]:
-    """The stretches of full bars in which nothing sounds: the first, and the first after it."""
-    full = [b for b in melody.bars if not b.is_pickup]
-    empty = [not any(n.onset < b.end and n.end > b.start for n in melody.notes) for b in full]
-    spans: list[tuple[int, int]] = []
-    for i, is_empty in enumerate(empty):
-        if is_empty and spans and spans[-1][1] == i:
-            spans[-1] = (spans[-1][0], i + 1)
-        elif is_empty:
-            spans.append((i, i + 1))
-    return tuple(spans)

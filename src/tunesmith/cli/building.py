@@ -42,6 +42,14 @@ def prepare(
         str | None, typer.Option(metavar="TEXT", help="The licence of the files and folders.")
     ] = None,
     track: Track = "auto",
+    longest_silence: Annotated[
+        int | None,
+        typer.Option(
+            metavar="BARS",
+            min=0,
+            help="Take out silent bars beyond so many in a row, and all at the tune's edges.",
+        ),
+    ] = None,
 ) -> None:
     """Read tunes, group near-duplicates, split them, and say what was left out and why."""
     from tunesmith.api.preparing import corpus_table
@@ -50,7 +58,7 @@ def prepare(
     with progress("reading") as told:
         prepared = run(
             sources, out, accept_licence=accept_licence, licence=licence, track=track,
-            progress=told,
+            longest_silence=longest_silence, progress=told,
         )  # fmt: skip
     if not prepared.changed:
         print(f"{out}: nothing has changed")

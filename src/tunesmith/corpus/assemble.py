@@ -54,6 +54,7 @@ class _Count:
     rejected: Counter[str] = field(default_factory=Counter)
     remarks: Counter[str] = field(default_factory=Counter)
     measures: Counter[str] = field(default_factory=Counter)
+    taken_out: Counter[str] = field(default_factory=Counter)
     content: Any = field(default_factory=hashlib.sha256)
 
     def reject(self, reason: str) -> None:
@@ -80,6 +81,7 @@ class _Count:
             "rejected_by_reason": dict(sorted(self.rejected.items())),
             "remarks": dict(sorted(self.remarks.items())),
             "measures": dict(sorted(self.measures.items())),
+            "taken_out": dict(sorted(self.taken_out.items())),
         }
 
 
@@ -89,7 +91,8 @@ class Build:
     Args:
         sources: what to read.
         folder: where the parts of the corpus are written.
-        settings: what the corpus depends on beside its files; `shares` among them.
+        settings: what the corpus depends on beside its files; `shares`, `track`
+            and `longest_silence` among them.
         old: the corpus that this one takes the place of, whose sides stay.
     """
 
@@ -115,8 +118,9 @@ class Build:
             InputError: if there is no tune in all.
         """
         ingest = Ingest(
-            self.sources, self.folder, measure, progress, workers, track=self.settings["track"]
-        )
+            self.sources, self.folder, measure, progress, workers,
+            track=self.settings["track"], longest_silence=self.settings["longest_silence"],
+        )  # fmt: skip
         keys, placement = self._place(ingest)
         if not len(keys):
             raise self._no_tunes(ingest)
@@ -190,6 +194,7 @@ class Build:
                 count.notes += record["notes"]
                 count.sides[side] += 1
                 count.measures.update(record["counts"])
+                count.taken_out.update(record["taken_out"])
                 count.exact_duplicates += seen[i]
                 count.near_duplicates += not seen[i] and cluster in seen_clusters
                 seen[i] = 1

@@ -23,6 +23,7 @@ from tunesmith.corpus.worker import Measure
 from tunesmith.errors import InputError, OutputError
 from tunesmith.files import output_errors
 from tunesmith.formats import asked_track
+from tunesmith.silence import check_longest
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def prepare(
     shares: Sequence[float] = SHARES,
     measure: Measure | None = None,
     track: str = "auto",
+    longest_silence: int | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
     force: bool = False,
@@ -67,6 +69,9 @@ def prepare(
             are summed for each source (e.g. notes that the grid of the tokens moves).
             A tune for which it raises is rejected with that reason.
         track: which voice of polyphonic files, as in `tunesmith.formats.scan`.
+        longest_silence: full bars in a row in which no note may sound; more are taken out of
+            the tunes and counted, and all before the first note and after the last. 0 or more;
+            None takes nothing out. See `tunesmith.silence`.
         progress: called with files read and files in all.
         workers: processes that read; None for one a core, at most 3. The corpus does
             not depend on it.
@@ -83,10 +88,12 @@ def prepare(
     if out.is_symlink() or out.name in ("", ".."):  # what is swapped needs a name of its own
         out = out.resolve()
     check_shares(shares)
+    check_longest(longest_silence)
     settings = {
         "shares": list(shares),
         "measure": measure_place(measure),
         "track": asked_track(track),
+        "longest_silence": longest_silence,
         "made_by": __version__,
     }
     found = find_sources(sources, licence=licence, accept_licence=accept_licence, exclude=out)

@@ -59,7 +59,7 @@ class _Done:
 class _Worker:
     """A child process that reads files; see `worker.work`."""
 
-    def __init__(self, spool: Path, measure: list[str] | None, track: str) -> None:
+    def __init__(self, spool: Path, setup: dict[str, Any]) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `stop`)
         self._process = subprocess.Popen(
             [sys.executable, "-c", _START, json.dumps(sys.path)],
@@ -68,7 +68,7 @@ class _Worker:
             stderr=self._errors,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
         )
-        if self.ask({"spool": str(spool), "measure": measure, "track": track}) is None:
+        if self.ask({"spool": str(spool), **setup}) is None:
             raise RuntimeError(f"a reading process did not start: {self.last_words()}")
 
     def ask(self, message: dict[str, Any]) -> dict[str, Any] | None:
@@ -117,6 +117,7 @@ class Ingest:
         progress: called with files done and files in all.
         workers: processes; None for one a core, at most `MOST_WORKERS`.
         track: as in `prepare`.
+        longest_silence: as in `prepare`.
     """
 
     def __init__(
@@ -128,11 +129,15 @@ class Ingest:
         workers: int | None = None,
         *,
         track: str = "auto",
+        longest_silence: int | None = None,
     ) -> None:
         self._sources = sources
         self._folder = folder
-        self._measure = measure_place(measure)
-        self._track = track
+        self._setup = {
+            "measure": measure_place(measure),
+            "track": track,
+            "longest_silence": longest_silence,
+        }
         self._total = sum(len(s.files) for s in sources)
         self._spools: list[Path] = []
         empty = bytes(8 * self._total)
@@ -183,7 +188,7 @@ class Ingest:
         with self._lock:
             number = len(self._spools)
             self._spools.append(self._folder / f"spool-{number:05d}")
-        worker = _Worker(self._spools[number], self._measure, self._track)
+        worker = _Worker(self._spools[number], self._setup)
         with self._lock:
             running.append(worker)
         return worker, number

@@ -226,7 +226,7 @@ def summary(manifest: dict[str, Any]) -> list[dict[str, Any]]:
 
     Keys: source, files, tunes, rejected, bridges, exact_duplicates, near_duplicates,
     notes, measures (a dict, as summed), train, validation, test, licence, and
-    rejected_by_reason, passed_over, remarks (dicts).
+    rejected_by_reason, passed_over, remarks, taken_out (dicts).
     """
     rows = []
     for source in manifest["sources"]:

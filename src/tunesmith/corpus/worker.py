@@ -26,17 +26,20 @@ from tunesmith.corpus.duplicates import content_key, sketch
 from tunesmith.errors import TunesmithError
 from tunesmith.formats import Reading
 from tunesmith.melody import Melody
+from tunesmith.silence import without_long_silence
 
 Measure = Callable[[Melody], Mapping[str, int]]
 
 READER_FAILED = "reader failed"
+SILENT_BARS = "silent bars taken out"
+SILENT_TUNES = "tunes with silent bars taken out"
 
 
 def work() -> None:
     """Read files until the standard input ends.
 
-    The first line names the spool file, the track to take and, if any, the function
-    that measures.
+    The first line names the spool file, the track to take, the longest silence and, if any,
+    the function that measures.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -48,7 +51,9 @@ def work() -> None:
         for line in sys.stdin:
             job = json.loads(line)
             start = spool.tell()
-            records = read_file(job["path"], job["display"], measure, setup["track"])
+            records = read_file(
+                job["path"], job["display"], measure, setup["track"], setup["longest_silence"]
+            )
             try:
                 _write_all(spool, records)
             except OSError as e:  # a file that cannot be read never gets here
@@ -78,7 +83,11 @@ def find_measure(place: list[str]) -> Measure:
 
 
 def read_file(
-    path: str, display: str, measure: Measure | None, track: str = "auto"
+    path: str,
+    display: str,
+    measure: Measure | None,
+    track: str = "auto",
+    longest_silence: int | None = None,
 ) -> Iterator[bytes]:
     """The records of a file; no trouble with it is ever an exception.
 
@@ -87,6 +96,7 @@ def read_file(
         display: how to call it.
         measure: gives the counts to be summed, as in `prepare`.
         track: as in `prepare`.
+        longest_silence: as in `prepare`.
     """
     remarks: Counter[str] = Counter()
     state: dict[str, Any] = {}
@@ -97,7 +107,7 @@ def read_file(
             state["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
         for number, reading in enumerate(_scan(path, track), 1):
             remarks.update(reading.remarks)
-            yield _record(reading, number, path, display, measure)
+            yield _record(reading, number, path, display, measure, longest_silence)
     except Exception as e:  # the whole file, or what is left of it
         yield _reject(e, path, display, display, None)
     yield _line({"file": state, "remarks": dict(remarks)})
@@ -108,14 +118,19 @@ def _scan(path: str, track: str) -> Iterable[Reading]:
 
 
 def _record(
-    reading: Reading, number: int, path: str, display: str, measure: Measure | None
+    reading: Reading,
+    number: int,
+    path: str,
+    display: str,
+    measure: Measure | None,
+    longest_silence: int | None,
 ) -> bytes:
     tail = _tail(reading.where, path)
     try:
         if reading.melody is None:
             assert reading.error is not None
             raise reading.error
-        return _tune(reading.melody, display + tail, number, measure)
+        return _tune(reading.melody, display + tail, number, measure, longest_silence)
     except Exception as e:
         return _reject(e, path, display, display + tail, number if tail else None)
 
@@ -128,7 +143,12 @@ def _tail(where: str, path: str) -> str:
     return f", {where}" if where else ""
 
 
-def _tune(melody: Melody, where: str, number: int, measure: Measure | None) -> bytes:
+def _tune(
+    melody: Melody, where: str, number: int, measure: Measure | None, longest_silence: int | None
+) -> bytes:
+    taken_out = 0
+    if longest_silence is not None:
+        melody, taken_out = without_long_silence(melody, longest_silence)
     counts = dict(measure(melody)) if measure else {}
     drawn = sketch(melody)
     data = melody.to_dict()
@@ -141,6 +161,7 @@ def _tune(melody: Melody, where: str, number: int, measure: Measure | None) -> b
         "runs": drawn.runs,
         "line": base64.b64encode(drawn.line.tobytes()).decode("ascii"),
         "counts": counts,
+        "taken_out": {SILENT_BARS: taken_out, SILENT_TUNES: 1} if taken_out else {},
     }
     return _line(record)[:-1] + b"\t" + _line(data)
 

@@ -56,7 +56,7 @@ def generate_ids(
     generators: Sequence[np.random.Generator],
     how: Sampling,
     *,
-    keep_first: int = 8,
+    keep_first: int = 9,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Generated]:
     """Sample one tune for each grammar, all in one batch, with a key-value cache.

@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 Recalled = tuple[Integers, Integers, Integers]
 """What a tune recalls at each id: candidates (B, T, C), trust (B, T, C), places (B, T, P)."""
-KEPT = 8
+KEPT = 9
 """Ids at the start of a long sequence that every window sees: its attributes."""
 _IDS = 2048  # read at once when scoring
 _BLOCK = 64  # queries that attention takes at once

@@ -50,7 +50,8 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     "key": ("density",),
     "density": ("low",),
     "low": ("high",),
-    "high": ("meter",),
+    "high": ("last",),
+    "last": ("meter",),
     "meter": ("pickup", "bar"),
     "pickup": ("length",),
     "bar": ("change", "length"),
@@ -63,7 +64,7 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
 }
 """Which roles may follow a role; what a role's numbers must satisfy is in `NotesGrammar`."""
 
-_PITCHES = range(PITCH0 + LOWEST, PITCH0 + HIGHEST + 1)
+_PITCHES = range(PITCH0 + LOWEST, PITCH0 + HIGHEST + 1)  # all above `UNKNOWN`
 _METERS = range(METER0, METER0 + len(METERS))
 ROLES: dict[str, tuple[int, ...]] = {
     "bos": (BOS,),
@@ -73,6 +74,7 @@ ROLES: dict[str, tuple[int, ...]] = {
     "density": (UNKNOWN, *range(DENSITY0, DENSITY0 + len(DENSITIES) + 1)),
     "low": (UNKNOWN, *_PITCHES),
     "high": (UNKNOWN, *_PITCHES),
+    "last": (UNKNOWN, *_PITCHES),
     "meter": tuple(_METERS),
     "change": tuple(_METERS),
     "pickup": (PICKUP,),
@@ -98,7 +100,8 @@ class TuneState(NamedTuple):
     last: str = "start"  # the role of the last token
     mode: int = UNKNOWN
     key: int = UNKNOWN
-    low: int = UNKNOWN
+    low: int = UNKNOWN  # until the last pitch is told, as is `high`
+    high: int = UNKNOWN
     meter: int = 0
     length: int = 0  # of this bar
     filled: int = 0  # of this bar
@@ -122,8 +125,8 @@ class NotesGrammar(Grammar):
     Args:
         styles: the names of the style tokens in use.
         wishes: of `style` (a name), `mode` (then the key is named and every pitch in the
-            scale), `key` (a tonic), `density` (a class), `low`, `high` (MIDI numbers),
-            `meter` (a `Meter`; then it never changes), `bars` (counted without the
+            scale), `key` (a tonic), `density` (a class), `low`, `high`, `last` (MIDI
+            numbers), `meter` (a `Meter`; then it never changes), `bars` (counted without the
             pickup, exact), `pickup` (whether there is one), `unknown` (True: every
             attribute that is not wished for stays unknown), and `any_pitch` (True: mode
             and key say nothing of the pitches, and any key may be chosen; something else
@@ -147,6 +150,9 @@ class NotesGrammar(Grammar):
         self.forced = {role: _token(role, value, styles) for role, value in given.items()}
         if {"low", "high"} <= self.forced.keys() and self.forced["low"] > self.forced["high"]:
             raise UsageError("the lowest pitch is above the highest")
+        told = [self.forced[r] for r in ("low", "last", "high") if r in self.forced]
+        if told != sorted(told):
+            raise UsageError("the last pitch is below the lowest or above the highest")
         mode = given.get("mode")
         self.scale = frozenset(range(12)) if mode is None or self.any_pitch else scale_of(mode)
         self.styles = len(styles)
@@ -184,6 +190,10 @@ class NotesGrammar(Grammar):
             return state._replace(key=token)
         if role == "low":
             return state._replace(low=token)
+        if role == "high":
+            return state._replace(high=token)
+        if role == "last":  # nothing looks at these any more, and equal states are shared
+            return state._replace(low=UNKNOWN, high=UNKNOWN)
         if role in ("meter", "change"):
             return state._replace(meter=token, length=METER_STEPS[token - METER0])
         if role == "pickup":
@@ -221,15 +231,14 @@ class NotesGrammar(Grammar):
 
     def _tokens(self, role: str, state: TuneState) -> list[int]:
         """The ids that may play a role in this state."""
-        if role in ("low", "high") and role in self.forced:
-            token = self.forced[role] - tonic_offset(state.key)
-            return [min(max(token, _PITCHES[0]), _PITCHES[-1])]
+        if role in ("low", "high", "last") and role in self.forced:
+            return [self._told(role, state)]
         if role in self.forced:
             return [self.forced[role]]
         rule = getattr(self, f"_{role}", None)
         tokens = ROLES[role]
         # Whether a tune has a key at all is for the model to say.
-        if role in ("style", "mode", "density", "low", "high") and self.generating:
+        if role in ("style", "mode", "density", "low", "high", "last") and self.generating:
             if self.unknown:
                 return [UNKNOWN]
             tokens = tokens[1:]
@@ -259,13 +268,23 @@ class NotesGrammar(Grammar):
         return [t for t in tokens if (t - PITCH0) % 12 in self.scale]  # as if in C
 
     def _low(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
-        if "high" not in self.forced:
-            return list(tokens)
-        highest = self.forced["high"] - tonic_offset(state.key)
-        return [t for t in tokens if t <= max(highest, _PITCHES[0])]
+        most = [self._told(r, state) for r in ("high", "last") if r in self.forced]
+        return [t for t in tokens if t <= min(most, default=_PITCHES[-1])]
 
     def _high(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
-        return [t for t in tokens if t == UNKNOWN or state.low == UNKNOWN or t >= state.low]
+        least = self._told("last", state) if "last" in self.forced else UNKNOWN
+        return [t for t in tokens if t == UNKNOWN or t >= max(least, state.low)]
+
+    def _last(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
+        highest = _PITCHES[-1] if state.high == UNKNOWN else state.high
+        inside = [t for t in tokens if t == UNKNOWN or state.low <= t <= highest]
+        in_scale = [t for t in inside if t == UNKNOWN or (t - PITCH0) % 12 in self.scale]
+        return in_scale or inside  # of a range without a note of the scale, any
+
+    def _told(self, role: str, state: TuneState) -> int:
+        """The id of a pitch that is wished for, or the nearest in the table."""
+        token = self.forced[role] - tonic_offset(state.key)
+        return min(max(token, _PITCHES[0]), _PITCHES[-1])
 
     def _pickup(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
         # A bar of one step leaves no room for a shorter one.
@@ -332,7 +351,7 @@ def _token(role: str, value: Any, styles: tuple[str, ...]) -> int:
         return KEY0 + pitch_class(value)
     if role == "density" and 0 <= int(value) <= len(DENSITIES):
         return DENSITY0 + int(value)
-    if role in ("low", "high") and LOWEST <= int(value) <= HIGHEST:
+    if role in ("low", "high", "last") and LOWEST <= int(value) <= HIGHEST:
         return PITCH0 + int(value)
     if role == "meter" and isinstance(value, Meter):
         try:

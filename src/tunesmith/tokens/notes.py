@@ -2,12 +2,12 @@
 
 A tune reads
 
-    bos  style mode key density low high  meter  [pickup …]  bar:8 …  bar:7 …  …  bar:1 …  end
+    bos  style mode key density low high last  meter  [pickup …]  bar:8 …  …  bar:1 …  end
 
-Each of the six attributes may be `?`, unknown. All pitches are told as if the tonic
+Each of the seven attributes may be `?`, unknown. All pitches are told as if the tonic
 were C, so that a tune is the same in every key but for one token; `low` and `high`
-are the outer ones. The key is therefore news like the notes, and its `?` is for
-tunes whose key is not known.
+are the outer ones, `last` is the one it ends on. The key is therefore news like the
+notes, and its `?` is for tunes whose key is not known.
 
 A bar is its token, which says how many bars remain with it, a metre if it changes
 there, and events that fill it exactly: a length and then a pitch, `rest`, or `tie`
@@ -150,6 +150,7 @@ class NotesVocabulary(Vocabulary):
             DENSITY0 + density_class(len(melody.notes) / quarters),
             PITCH0 + low,
             PITCH0 + high,
+            PITCH0 + melody.pitches[-1] - tonic_offset(key),
         ]
 
     # -- ids to melody ---------------------------------------------------------

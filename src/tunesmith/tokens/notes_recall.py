@@ -14,6 +14,7 @@ from tunesmith.tokens.table import (
     END,
     FILL,
     GAP,
+    LAST_SLOT,
     LENGTH0,
     LENGTHS,
     NAMES,
@@ -35,9 +36,10 @@ _BEFORE = 7  # ids before the latest that are told
 _LENGTH_OF = np.zeros(len(NAMES), np.int64)
 _LENGTH_OF[LENGTH0 : LENGTH0 + len(LENGTHS)] = LENGTHS
 # Where the rows of each kind of place begin.
-_KINDS = np.cumsum(
-    [2 * _PLACES, 1 + _PITCHES, 1 + BAR_MORE - BAR0, _BEGUN, _PLACES, _BEGUN, 1 + _PITCHES]
-)
+_KINDS = np.cumsum([
+    2 * _PLACES, 1 + _PITCHES, 1 + BAR_MORE - BAR0, _BEGUN, _PLACES, _BEGUN,
+    1 + _PITCHES, 1 + _PITCHES,
+])  # fmt: skip
 _IS_EVENT = np.zeros(len(NAMES), bool)
 _IS_EVENT[PITCH_LOWEST:] = _IS_EVENT[[REST, TIE]] = True
 _IS_COUNTED = np.zeros(len(NAMES), bool)
@@ -55,6 +57,7 @@ class _State(NamedTuple):
         steps: since the bar line.
         waiting: the length that was told and has no pitch yet, or 0.
         pitch: the latest, from 1; or 0.
+        goal: the last of the tune, as the header tells it, from 1; or 0 where it does not.
         latest: the number of bars that are left, with this one; or 0 before the first.
         pickup: steps of the bar before the first.
         before: `bars`, `pitch`, `latest` and the ids read before the gap; 0 where there is none.
@@ -67,6 +70,7 @@ class _State(NamedTuple):
     steps: Integers
     waiting: Integers
     pitch: Integers
+    goal: Integers
     latest: Integers
     pickup: Integers
     before_bars: Integers
@@ -86,7 +90,8 @@ class NotesRecall(Recall):
     place of the bar 1, 2, 4 and 8 bars before, trusted by its last eight guesses; and the longest
     match of lengths and intervals, its next pitch moved to here. The places are the steps
     since the bar line (with a length told or not), the latest pitch, the bars that are left,
-    the number of the bar, the length of the pickup, and the ids before this one.
+    the number of the bar, the length of the pickup, in the last bar the pitch that the tune is to
+    end on, and the ids before this one.
 
     Where a gap is filled, all of them go on as if what was before the gap had just been read;
     what is told besides is how many bars are left of the gap and the first pitch behind it,
@@ -157,6 +162,8 @@ class NotesRecall(Recall):
             np.minimum(then.pickup, _PLACES - 1),
             np.clip(left, 0, _BEGUN - 1),
             then.behind_pitch * then.filling,
+            # While a gap is filled the last bar has been read, but is not where the tune stands.
+            then.goal * ((then.latest == 1) & (then.filling == 0)),
         ]
         places = np.stack(kinds, axis=1)
         places[:, 1:] += _KINDS[:-1]
@@ -226,6 +233,7 @@ def _after(s: _State, ids: Integers, read: int) -> _State:
         steps=np.where(is_bar | fills, 0, s.steps + s.waiting * _IS_EVENT[ids]),
         waiting=_LENGTH_OF[ids],
         pitch=np.where(fills, s.before_pitch, np.where(is_pitch, _pitch(ids), s.pitch)),
+        goal=np.where(is_pitch, _pitch(ids), 0) if read == LAST_SLOT else s.goal,
         latest=np.where(back, s.before_latest, np.where(counted > 0, counted, s.latest)),
         pickup=np.where((counted > 0) & (s.latest == 0), s.steps * (s.bars > 0), s.pickup),
         before_bars=np.where(gaps, s.bars, s.before_bars),

@@ -143,7 +143,8 @@ class Match:
             alive[back:] &= ids[:-back] == ids[end - back]
             alive[:back] = False
         best = int((runs * t + self._order[:t]).argmax())
-        return best + 1, int(runs[best])
+        # Without any run the best is the latest id, which nothing has followed yet.
+        return (best + 1, int(runs[best])) if runs[best] else (0, 0)
 
     def another(self) -> tuple[Integers, Integers]:
         """As `push` said last, of the longest run that was followed by another id than that one."""

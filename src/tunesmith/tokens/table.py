@@ -12,7 +12,7 @@ from tunesmith.tokens.base import Ids
 STEPS_PER_QUARTER = 24
 TICKS_PER_STEP = TICKS_PER_QUARTER // STEPS_PER_QUARTER
 
-TABLE_VERSION = 2
+TABLE_VERSION = 3
 """Goes up whenever the same tune would give other ids, so that kept ids are made anew."""
 
 SPECIALS = ("bos", "end", "?", "gap", "fill", "pickup", "rest", "tie")
@@ -50,10 +50,12 @@ DENSITY0, METER0, BAR0 = _ID["density:0"], _ID["meter:1/1"], _ID["bar:1"] - 1
 BAR_MORE, LENGTH0 = _ID["bar:more"], _ID["len:1"]
 PITCH_LOWEST = _ID[f"pitch:{LOWEST}"]
 PITCH0 = PITCH_LOWEST - LOWEST
-ATTRIBUTES = ("style", "mode", "key", "density", "low", "high")
+ATTRIBUTES = ("style", "mode", "key", "density", "low", "high", "last")
 """The slots that follow `bos`, in order."""
 KEY_SLOT = 1 + ATTRIBUTES.index("key")
 """Where the key stands; it gives the pitches their meaning, so it is news, never hidden."""
+LAST_SLOT = 1 + ATTRIBUTES.index("last")
+"""Where the last pitch of the tune stands."""
 FIRST_EVENT = 1 + len(ATTRIBUTES)
 """Where the metre stands, the first token that is always known."""
 METER_STEPS = tuple(

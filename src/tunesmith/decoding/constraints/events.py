@@ -134,6 +134,10 @@ class Constraint:
         """Whether the melody may end in this state."""
         return True
 
+    def may_end(self, state: Any, pitch: int) -> bool:
+        """False only if no melody can end on a pitch; `state` is that before the first event."""
+        return True
+
     def welcomes(self, state: Any, kind: str) -> bool:
         """Whether no event of a kind is refused from here, whatever else it is; a shortcut."""
         return False

@@ -64,6 +64,10 @@ class Group(tuple[Constraint, ...]):
         """Whether the melody may end in these states."""
         return all(accept(states[number]) for number, accept in self._accepts)
 
+    def may_end(self, states: States, pitch: int) -> bool:
+        """False only if no melody can end on a pitch, as each says alone."""
+        return all(m.may_end(state, pitch) for m, state in zip(self, states, strict=True))
+
     def possible(self, states: States, place: Place) -> bool:
         """False only if no end can be reached from here, as each says alone."""
         for number, possible in self._possible:  # noqa: SIM110 (a third of the time of all())

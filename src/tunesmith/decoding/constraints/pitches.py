@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tunesmith.decoding.constraints.events import (
     BAR,
@@ -57,6 +57,9 @@ class Scale(_Tune):
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
         return state if event.pitch % 12 in self.classes else None
 
+    def may_end(self, state: Any, pitch: int) -> bool:  # noqa: D102
+        return pitch % 12 in self.classes
+
 
 class SomeKey(_Tune):
     """There is a tonic among some, and a mode among some, whose scale has every pitch class.
@@ -95,6 +98,9 @@ class SomeKey(_Tune):
             state &= self._with[event.pitch % 12]
         return state or None
 
+    def may_end(self, state: Any, pitch: int) -> bool:  # noqa: D102
+        return bool(state & self._with[pitch % 12])
+
     def split(self, state: int) -> tuple[int, ...]:  # noqa: D102
         return tuple(1 << i for i in range(len(self._keys)) if state >> i & 1)
 
@@ -110,6 +116,9 @@ class Range(_Tune):
 
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
         return state if self.low <= event.pitch <= self.high else None
+
+    def may_end(self, state: Any, pitch: int) -> bool:  # noqa: D102
+        return self.low <= pitch <= self.high
 
 
 class MaxLeap(_Tune):
@@ -166,6 +175,9 @@ class End(_Tune):
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
         return int(event.pitch in self.pitches)
 
+    def may_end(self, state: Any, pitch: int) -> bool:  # noqa: D102
+        return pitch in self.pitches
+
     def accept(self, state: int) -> bool:  # noqa: D102
         return bool(state)
 
@@ -185,6 +197,9 @@ class Pitches(_Tune):
 
     def accept(self, state: int) -> bool:  # noqa: D102
         return state == len(self.pitches)
+
+    def may_end(self, state: Any, pitch: int) -> bool:  # noqa: D102
+        return pitch == self.pitches[-1]
 
     def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
         return (NoteCount(len(self.pitches)),)
@@ -288,6 +303,9 @@ class Cadence(_Notes):
 
     def accept(self, state: tuple[bool, bool]) -> bool:  # noqa: D102
         return state[1]
+
+    def may_end(self, state: Any, pitch: int) -> bool:  # noqa: D102
+        return pitch % 12 in self.last
 
     def possible(self, state: tuple[bool, bool], place: Place) -> bool:  # noqa: D102
         if place.left != 1 or state[1]:

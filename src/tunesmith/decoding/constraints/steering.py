@@ -51,7 +51,6 @@ _MOST_KEPT = 100_000
 """Places of tunes that are remembered at a time."""
 _EARLY = 8
 """The first of so many parts of a tune is its very beginning."""
-_HEADER = ("start", "bos", "style", "mode", "key", "density", "low", "high")
 
 
 class Spot:
@@ -248,7 +247,7 @@ class Steered(Grammar):
         mask = base.copy()
         tune, node = spot.tune, spot.node
         if node is None:
-            self._narrow_header(tune, mask)
+            self._narrow_header(spot, mask)
         elif tune.pending:
             mask &= self._sounds(spot, node)
         else:
@@ -271,20 +270,22 @@ class Steered(Grammar):
         live = any(self._after_is_live(spot, int(t)) for t in np.flatnonzero(usual))
         return usual if live else mask
 
-    def _narrow_header(self, tune: TuneState, mask: Mask) -> None:
+    def _narrow_header(self, spot: Spot, mask: Mask) -> None:
+        tune = spot.tune
         # What is told beforehand agrees with what is asked, or the tune would begin in a manner
         # that it cannot keep up.
         if tune.last == "key":
-            if (mask & self._densities).any():
-                mask &= self._densities
+            _prefer(mask, self._densities)
         elif tune.last in ("density", "low"):
             offset = tonic_offset(tune.key)
             inside = np.zeros_like(mask)
             low, high = self._low - offset + PITCH0, self._high - offset + PITCH0
             inside[max(low, PITCH_LOWEST) : high + 1] = True
-            if (mask & inside).any():
-                mask &= inside
+            _prefer(mask, inside)
+            _prefer(mask, self._around_an_ending(spot))
         elif tune.last == "high":
+            _prefer(mask, self._endings(spot))
+        elif tune.last == "last":
             meters = np.zeros_like(mask)
             meters[[METER0 + m for m in self.facts.meters()]] = True
             mask &= meters
@@ -296,6 +297,25 @@ class Steered(Grammar):
                 mask[BAR0 + 1 : BAR_MORE + 1] = False
             if self.facts.bars is None:
                 mask[BAR_MORE] = False
+
+    def _endings(self, spot: Spot) -> Mask:
+        """(V,) the pitches on which a melody may end."""
+        mask = np.zeros(len(NAMES), bool)
+        if spot.groups is not None:
+            states, offset = spot.groups[1], tonic_offset(spot.tune.key)
+            for token in range(PITCH_LOWEST, len(NAMES)):
+                mask[token] = self.search.tune.may_end(states, token - PITCH0 + offset)
+        return mask
+
+    def _around_an_ending(self, spot: Spot) -> Mask:
+        """(V,) the lowest pitches, or with one the highest, that leave an ending between them."""
+        mask = np.zeros(len(NAMES), bool)
+        endings = np.flatnonzero(self._endings(spot))
+        if spot.tune.last == "density":
+            mask[: endings.max(initial=0) + 1] = True
+        else:
+            mask[endings[endings >= spot.tune.low].min(initial=len(NAMES)) :] = True
+        return mask
 
     def _narrow_events(self, tune: TuneState, node: Node, mask: Mask) -> None:
         place = node.place
@@ -472,6 +492,12 @@ class Steered(Grammar):
     def _after_is_live(self, spot: Spot, token: int) -> bool:
         after = self._advance(spot, token)
         return after is not None and self._is_live(after)
+
+
+def _prefer(mask: Mask, wanted: Mask) -> None:
+    """Leave of a mask what is wanted too, if there is any of that."""
+    if (mask & wanted).any():
+        mask &= wanted
 
 
 @lru_cache(maxsize=20_000)
