@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tunesmith.tokens.recall import HITS, LEVELS, Before, Integers, Match, Recall, Recalled
 from tunesmith.tokens.table import (
@@ -17,6 +18,8 @@ from tunesmith.tokens.table import (
     LAST_SLOT,
     LENGTH0,
     LENGTHS,
+    METER0,
+    METER_STEPS,
     NAMES,
     PICKUP,
     PITCH_LOWEST,
@@ -35,6 +38,8 @@ _BEGUN = 40  # bars begun that are told apart
 _BEFORE = 7  # ids before the latest that are told
 _LENGTH_OF = np.zeros(len(NAMES), np.int64)
 _LENGTH_OF[LENGTH0 : LENGTH0 + len(LENGTHS)] = LENGTHS
+_BAR_LENGTH_OF = np.zeros(len(NAMES), np.int64)
+_BAR_LENGTH_OF[METER0 : METER0 + len(METER_STEPS)] = METER_STEPS
 # Where the rows of each kind of place begin.
 _KINDS = np.cumsum([
     2 * _PLACES, 1 + _PITCHES, 1 + BAR_MORE - BAR0, _BEGUN, _PLACES, _BEGUN,
@@ -59,6 +64,7 @@ class _State(NamedTuple):
         pitch: the latest, from 1; or 0.
         goal: the last of the tune, as the header tells it, from 1; or 0 where it does not.
         latest: the number of bars that are left, with this one; or 0 before the first.
+        length: steps of a bar in this metre.
         pickup: steps of the bar before the first.
         before: `bars`, `pitch`, `latest` and the ids read before the gap; 0 where there is none.
         behind: the bars left at the first bar behind the gap, and the first pitch there; or 0.
@@ -72,6 +78,7 @@ class _State(NamedTuple):
     pitch: Integers
     goal: Integers
     latest: Integers
+    length: Integers
     pickup: Integers
     before_bars: Integers
     before_pitch: Integers
@@ -88,10 +95,12 @@ class NotesRecall(Recall):
 
     The channels are the match (bars being alike whatever their number); what stood at this
     place of the bar 1, 2, 4 and 8 bars before, trusted by its last eight guesses; and the longest
-    match of lengths and intervals, its next pitch moved to here. The places are the steps
+    match of lengths and intervals, its next pitch moved to here. Of a note that ends the tune
+    (its length uses up the last bar, or leaves that of the pickup) the pitch that the header tells
+    stands for the longest match. The places are the steps
     since the bar line (with a length told or not), the latest pitch, the bars that are left,
-    the number of the bar, the length of the pickup, in the last bar the pitch that the tune is to
-    end on, and the ids before this one.
+    the number of the bar, the length of the pickup, that last pitch where it is due, and the ids
+    before this one.
 
     Where a gap is filled, all of them go on as if what was before the gap had just been read;
     what is told besides is how many bars are left of the gap and the first pitch behind it,
@@ -128,6 +137,7 @@ class NotesRecall(Recall):
         self._there[is_bar, then.bars[is_bar] % _RING] = 0
 
         key = _key(then.steps, then.waiting)
+        ends = _ends(then)
         found = self._at(then.bars[:, None] - _LAGS, key)
         if then.filling.any():
             later = self._at(then.bars[:, None] + _LAGS, key) * then.filling[:, None]
@@ -149,6 +159,8 @@ class NotesRecall(Recall):
         candidates = np.where(_IS_COUNTED[candidates], next_bar[:, None], candidates)
         self._guesses = np.where(found > 0, candidates[:, 1:-1], -1)
         trust = np.where(found > 0, 1 + 2 * HITS[self._history] + hits, 0)
+        candidates[ends, 0] = PITCH_LOWEST - 1 + then.goal[ends]
+        length = np.where(ends, LEVELS, length)
         lengths = np.minimum([length, moved_length], LEVELS - 1)
         trust = np.concatenate([lengths[:1].T, trust, lengths[1:].T], axis=1)
         trust += _CHANNEL_ROWS
@@ -162,8 +174,7 @@ class NotesRecall(Recall):
             np.minimum(then.pickup, _PLACES - 1),
             np.clip(left, 0, _BEGUN - 1),
             then.behind_pitch * then.filling,
-            # While a gap is filled the last bar has been read, but is not where the tune stands.
-            then.goal * ((then.latest == 1) & (then.filling == 0)),
+            then.goal * ends,
         ]
         places = np.stack(kinds, axis=1)
         places[:, 1:] += _KINDS[:-1]
@@ -235,6 +246,7 @@ def _after(s: _State, ids: Integers, read: int) -> _State:
         pitch=np.where(fills, s.before_pitch, np.where(is_pitch, _pitch(ids), s.pitch)),
         goal=np.where(is_pitch, _pitch(ids), 0) if read == LAST_SLOT else s.goal,
         latest=np.where(back, s.before_latest, np.where(counted > 0, counted, s.latest)),
+        length=np.where(_BAR_LENGTH_OF[ids] > 0, _BAR_LENGTH_OF[ids], s.length),
         pickup=np.where((counted > 0) & (s.latest == 0), s.steps * (s.bars > 0), s.pickup),
         before_bars=np.where(gaps, s.bars, s.before_bars),
         before_pitch=np.where(gaps, s.pitch, s.before_pitch),
@@ -247,6 +259,16 @@ def _after(s: _State, ids: Integers, read: int) -> _State:
         filling=s.filling | fills,
         shift=np.where(first_filled, bars - s.before_bars - 1, s.shift),
     )
+
+
+def _ends(s: _State) -> NDArray[np.bool_]:
+    """(B,) whether a pitch is due that may end the tune, and the header tells which.
+
+    While a gap is filled the last bar has been read, but is not where the tune stands.
+    """
+    left = s.length - s.steps - s.waiting
+    due = (s.waiting > 0) & (s.latest == 1) & (s.filling == 0) & (s.goal > 0)
+    return due & ((left == 0) | (left == s.pickup))
 
 
 def _key(steps: Integers, waiting: Integers) -> Integers:
