@@ -130,16 +130,19 @@ def test_a_tune_that_keeps_all_by_chance_is_drawn_as_if_nothing_was_asked() -> N
     assert not early
 
 
-def test_a_tune_lost_at_its_very_beginning_twice_is_not_drawn_by_chance_again() -> None:
+def test_where_chance_will_hardly_do_for_the_beginnings_tunes_go_on_with_masks() -> None:
     asked = Constraints(bars=16, meter="4/4", max_leap=2, notes_per_bar="8:16")
     grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)
-    chance = [np.random.default_rng([5, i]) for i in range(20)]
-    made = generate_ids(Uniform(), [grammar] * 20, chance, Sampling())  # type: ignore[arg-type]
-    assert all(not broken(VOCABULARY.decode(one.ids), asked) for one in made)
-    assert [one.begun_anew for one in made].count(2) > 10
-    # The first note is lost as often as not, which costs nothing and is tried as often as ever.
-    asked = replace(asked, max_leap=None, notes_per_bar=None, range="C2:C4", max_repeat=1)
+    for count, begun_anew in ((20, 0), (1, 1)):  # one alone does not tell yet
+        chance = [np.random.default_rng([5, i]) for i in range(count)]
+        made = generate_ids(Uniform(), [grammar] * count, chance, Sampling())  # type: ignore[arg-type]
+        assert all(not broken(VOCABULARY.decode(one.ids), asked) for one in made)
+        assert {one.begun_anew for one in made} == {begun_anew}
+        assert all(one.struck for one in made)
+    # Of what is lost at the end beginnings tell nothing: that is tried as often as ever.
+    asked = Constraints(bars=4, meter="1/8", end="C")
     grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)
+    chance = [np.random.default_rng([5, i]) for i in range(20)]
     made = generate_ids(Uniform(), [grammar] * 20, chance, Sampling())  # type: ignore[arg-type]
     assert any(one.begun_anew == TRIES for one in made)
 

@@ -173,10 +173,10 @@ class Steered(Grammar):
         return self._grammar.allowed(state.inner)
 
     def hardly_begun(self, state: State) -> bool:
-        """Whether a tune has sounded, and less than an eighth of it (or of a bar) is there."""
+        """Whether less than an eighth of a tune (or of a bar) is there."""
         assert isinstance(state, Spot)
-        if state.node is None or not state.tune.sounded:
-            return False
+        if state.node is None:
+            return True
         place = state.node.place
         whole = (place.bar + place.left if place.left else 1) * place.bar_length
         return _EARLY * (place.bar * place.bar_length + place.at) < whole
