@@ -650,3 +650,68 @@ def test_a_grid_that_note_values_cannot_leave_is_seen_at_once():
     assert values.possible((NOTE, 6), last_bar)  # it may end short by the pickup
     assert not values.possible((NOTE, 6), last_bar._replace(pickup=0))
     assert values.possible((NOTE, 12), last_bar._replace(pickup=0))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"form": "ABA'", "bars": 3, "meter": "3/16", "key": "C", "range": "C4:D4"},
+        {"form": "ABA", "bars": 3, "meter": "2/16", "scale": "C", "range": "C4:C5"},
+        {"form": "AA'B", "bars": 3, "meter": "2/8", "scale": "C D F", "chords": "C | Dm",
+         "range": "C4:F4", "end": "C", "notes_per_bar": "1:3"},
+        {"form": "ABCB", "bars": 4, "meter": "1/16", "note_values": "1/16", "notes_per_bar": "1:1",
+         "scale": "C", "range": "C4:C6"},
+        {"form": "ABA'", "bars": 6, "meter": "1/16", "note_values": "1/16", "notes_per_bar": "1:1",
+         "scale": "C", "range": "C4:C5"},
+        {"form": "AB", "bars": 2, "meter": "4/16", "key": "C", "mode": "major", "range": "C4:D4",
+         "start": "1", "cadence": "authentic"},
+    ],
+)  # fmt: skip
+def test_one_pitch_stands_for_all_that_nothing_tells_apart(asked: dict[str, Any]) -> None:
+    """Where a search writes one pitch for all, it says of each id what it says else."""
+    constraints = Constraints(**asked)
+    likened, exact = (Steered(VOCABULARY.grammar(constraints.wishes()), constraints) for _ in "ab")
+    assert likened.search._likens
+    exact.search._likens = False
+    chance, said = np.random.default_rng(4), set()
+    for _ in range(6):
+        states = [g.start() for g in (likened, exact)]
+        while not likened.ended(states[0]):
+            tokens = np.flatnonzero(likened.allowed(states[0]))
+            chance.shuffle(tokens)
+            answers = [[g.viable(s, int(t)) for t in tokens[:12]]
+                       for g, s in zip((likened, exact), states, strict=True)]  # fmt: skip
+            assert answers[0] == answers[1]
+            said |= set(answers[0]) if states[0].node else set()
+            token = next(int(t) for t in tokens if likened.viable(states[0], int(t)))
+            states = [g.advance(s, token) for g, s in zip((likened, exact), states, strict=True)]
+    assert not likened.unsettled and not exact.unsettled
+    assert said == {True, False}
+
+
+def test_a_section_with_a_copy_at_the_end_ends_as_the_tune_must() -> None:
+    """Melodies are found that were sought in vain: four notes a bar, the last in the middle."""
+    asked = Constraints(
+        start="G", cadence="open", notes_per_bar="4:4", chords="Dm", form="AA'BA", bars=4,
+        meter="12/8", key="Db",
+    )  # fmt: skip
+    assert Steered(VOCABULARY.grammar(asked.wishes()), asked).satisfiable(2_000)
+    (melody,) = drawn(asked, count=1)
+    assert not broken(melody, asked)
+
+
+def test_rests_of_bars_that_are_kept_count_before_they_come() -> None:
+    notes = [Note(bar * 1440 + i * 480, 480, 60 + bar + i) for bar in range(8) for i in range(3)]
+    given = Melody(tuple(notes[:-2]), (Meter(0, 3, 4),), duration=8 * 1440)
+    asked = Constraints(
+        rest_share="0.09:0.1", form="AB", kept=KeptBars(given, frozenset({1, 3, 4, 5, 6, 8}))
+    )
+    search = Steered(VOCABULARY.grammar(asked.wishes()), asked).search
+    (share,) = (c for c in search.time if c.name == "rest-share")
+    place = Place(6, 2, 72, 18, 0, 1, 72)  # before the last bar, of which two thirds are silent
+    whole = 8 * 72
+    for rests in range(20):
+        low, high = 0.09 * whole, 0.1 * whole
+        assert share.possible((rests, whole - 72), place) == (low <= rests + 48 <= high)
+    (melody,) = drawn(asked, count=1)
+    assert not broken(melody, asked)

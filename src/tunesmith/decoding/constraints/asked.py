@@ -271,7 +271,10 @@ def _acquainted(automata: list[Constraint], bars: int | None) -> list[Constraint
     if values:
         automata = [a.beside(values) if isinstance(a, Rhythm) else a for a in automata]
     rhythm = next((a for a in automata if isinstance(a, Rhythm)), None)
-    return [a.beside(values, rhythm, bars) if isinstance(a, RestShare) else a for a in automata]
+    kept = next((a for a in automata if isinstance(a, Template)), None)
+    return [
+        a.beside(values, rhythm, bars, kept) if isinstance(a, RestShare) else a for a in automata
+    ]
 
 
 def _merged(all_facts: Iterable[Mapping[str, Any]]) -> Facts:

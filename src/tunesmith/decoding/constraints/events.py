@@ -181,6 +181,13 @@ class Constraint:
         """
         return event._replace(pitch=-1)
 
+    def tells(self, state: Any, pitch: int) -> Hashable:
+        """What can be told of a note's pitch from here on, now and ever after; a shortcut.
+
+        Notes of two pitches for which this is the same lead to the same state.
+        """
+        return pitch
+
     def after_notes(self, state: Any, events: Sequence[tuple[int, Event]]) -> dict[int, Hashable]:
         """The states after notes of some pitches that may come, by pitch; to be made quicker."""
         steps = ((pitch, self.step(state, event)) for pitch, event in events)

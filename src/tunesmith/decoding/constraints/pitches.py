@@ -41,6 +41,9 @@ class Heard(_Tune):
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
         return 1
 
+    def tells(self, state: int, pitch: int) -> Hashable:  # noqa: D102
+        return None
+
     def accept(self, state: int) -> bool:  # noqa: D102
         return bool(state)
 
@@ -56,6 +59,9 @@ class Scale(_Tune):
 
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
         return state if event.pitch % 12 in self.classes else None
+
+    def tells(self, state: int, pitch: int) -> Hashable:  # noqa: D102
+        return pitch % 12 in self.classes
 
 
 class SomeKey(_Tune):
@@ -95,6 +101,9 @@ class SomeKey(_Tune):
             state &= self._with[event.pitch % 12]
         return state or None
 
+    def tells(self, state: int, pitch: int) -> Hashable:  # noqa: D102
+        return self._with[pitch % 12] & state
+
     def split(self, state: int) -> tuple[int, ...]:  # noqa: D102
         return tuple(1 << i for i in range(len(self._keys)) if state >> i & 1)
 
@@ -110,6 +119,9 @@ class Range(_Tune):
 
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
         return state if self.low <= event.pitch <= self.high else None
+
+    def tells(self, state: int, pitch: int) -> Hashable:  # noqa: D102
+        return self.low <= pitch <= self.high
 
 
 class MaxLeap(_Tune):
@@ -154,6 +166,9 @@ class Start(_Tune):
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
         return 1 if state or event.pitch in self.pitches else None
 
+    def tells(self, state: int, pitch: int) -> Hashable:  # noqa: D102
+        return state or pitch in self.pitches
+
 
 class End(_Tune):
     """The last note is one of some pitches; the state is whether the last one was."""
@@ -165,6 +180,9 @@ class End(_Tune):
 
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
         return int(event.pitch in self.pitches)
+
+    def tells(self, state: int, pitch: int) -> Hashable:  # noqa: D102
+        return pitch in self.pitches
 
     def accept(self, state: int) -> bool:  # noqa: D102
         return bool(state)
@@ -280,6 +298,9 @@ class Cadence(_Notes):
         ends = state[0] and pitch in self.last and self._placed(event)
         return (pitch in self.before, ends)
 
+    def tells(self, state: tuple[bool, bool], pitch: int) -> Hashable:  # noqa: D102
+        return (pitch % 12 in self.before, pitch % 12 in self.last)
+
     def sees(self, event: Event) -> Hashable:  # noqa: D102
         return self._placed(event)
 
@@ -327,6 +348,9 @@ class _LastStrong(_Notes):
     def accept(self, state: tuple[int, bool]) -> bool:
         return state == (2, True)
 
+    def possible(self, state: tuple[int, bool], place: Place) -> bool:
+        return place.left != 1 or self.accept(state) or place.at <= last_strong(place.meter)
+
 
 class Chords(_Notes):
     """Notes on strong beats are chord tones.
@@ -350,6 +374,9 @@ class Chords(_Notes):
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
         fits = not event.strong or all(event.pitch % 12 in chord for chord in self._chords(event))
         return state if fits else None
+
+    def tells(self, state: int, pitch: int) -> Hashable:  # noqa: D102
+        return tuple(pitch % 12 in chord for bar in self.bars for chord in bar)
 
     def _chords(self, event: Event) -> Iterator[frozenset[int]]:
         for number in self._again(event.bar, event.bar + event.left):
