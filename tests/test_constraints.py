@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise, product
+from itertools import accumulate, pairwise, product
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,7 @@ from tunesmith.tokens.table import (
 )
 
 VOCABULARY = make_vocabulary("notes")
+FOUR_FOUR = METERS.index("4/4")
 TWINKLE = Melody(
     tuple(
         Note(i * 480, 960 if i == 6 else 480, p) for i, p in enumerate((60, 60, 67, 67, 69, 69, 67))
@@ -715,3 +716,34 @@ def test_rests_of_bars_that_are_kept_count_before_they_come() -> None:
         assert share.possible((rests, whole - 72), place) == (low <= rests + 48 <= high)
     (melody,) = drawn(asked, count=1)
     assert not broken(melody, asked)
+
+
+def test_before_a_last_note_on_a_strong_beat_there_is_less_room_for_notes() -> None:
+    asked = Constraints(
+        key="D", cadence="authentic", note_values="1/16,1/4", meter="4/4", bars=2, pickup="no"
+    )
+    search = Steered(VOCABULARY.grammar(asked.wishes()), asked).search
+    place = Place(0, 2, 0, FOUR_FOUR, 0, 0, 192)
+    (state,) = {search.time.starts()}
+    # Sixteenths up to the third beat of the last bar, and one note there.
+    assert search.time.most_notes(state, place) == 16 + 8 + 1
+    last = Place(1, 1, 49, FOUR_FOUR, 0, 2, 47)
+    assert search.time.most_notes(state, last) == 0
+    steps = [0, 1, -1] * 16
+    line = list(accumulate(steps, initial=62))
+    for count, found in ((25, True), (26, False)):
+        notes = tuple(Note(i * 480, 480, p) for i, p in enumerate(line[:count]))
+        asked = replace(asked, contour=Melody(notes), cadence="open")
+        steered = Steered(VOCABULARY.grammar(asked.wishes()), asked)
+        assert steered.satisfiable(2_000) == found
+
+
+def test_the_shape_of_a_melody_whose_line_is_followed_is_tried_first() -> None:
+    notes = tuple(Note(i * 480, 480, 60 + i % 5) for i in range(35))
+    asked = Constraints(contour=Melody(notes, (Meter(0, 5, 4),)), note_values="1/4,1/2")
+    facts = asked.assemble()[0]
+    assert METERS[facts.meters()[0]] == "5/4" and facts.bar_counts()[0] == 7
+    assert len(set(facts.meters())) == len(METERS) and len(set(facts.bar_counts())) == 64
+    told = replace(asked, meter="3/4", bars=9).assemble()[0]
+    assert [METERS[m] for m in told.meters()] == ["3/4"] and told.bar_counts() == (9,)
+    assert not replace(asked, pitches_from=Melody(notes[:6])).assemble()[0].contradiction

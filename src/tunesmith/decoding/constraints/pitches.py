@@ -9,6 +9,7 @@ from tunesmith.decoding.constraints.events import (
     BAR,
     HEAD,
     NOTE,
+    UNKNOWN_ROOM,
     Constraint,
     Event,
     Place,
@@ -280,12 +281,19 @@ class Cadence(_Notes):
     Args:
         before: pitch classes that the last note but one may have.
         last: pitch classes of the last note.
+        shortest: steps that a note lasts at least; None if the metre may change.
     """
 
     name = "cadence"
 
-    def __init__(self, before: Iterable[int], last: Iterable[int]) -> None:
-        self.before, self.last = frozenset(before), frozenset(last)
+    def __init__(
+        self, before: Iterable[int], last: Iterable[int], shortest: int | None = None
+    ) -> None:
+        self.before, self.last, self._shortest = frozenset(before), frozenset(last), shortest
+
+    def beside(self, shortest: int) -> Cadence:
+        """The same in one metre, where notes last so many steps at least."""
+        return Cadence(self.before, self.last, shortest)
 
     def start(self) -> Hashable:  # noqa: D102
         return (False, False)
@@ -317,7 +325,7 @@ class Cadence(_Notes):
         return place.at < last or (place.at == last and state[0])
 
     def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
-        return (_CadencePitches(self.before, self.last), _LastStrong())
+        return (_CadencePitches(self.before, self.last), _LastStrong(self._shortest))
 
 
 class _CadencePitches(Cadence):
@@ -331,10 +339,17 @@ class _CadencePitches(Cadence):
 
 
 class _LastStrong(_Notes):
-    """At least two notes, and the last on a strong beat; the state is notes (to 2) and that."""
+    """At least two notes, and the last on a strong beat; the state is notes (to 2) and that.
+
+    Args:
+        shortest: as `Cadence`.
+    """
 
     name = "cadence"
     kind: ClassVar[str] = "time"
+
+    def __init__(self, shortest: int | None) -> None:
+        self._shortest = shortest
 
     def start(self) -> Hashable:
         return (0, False)
@@ -350,6 +365,12 @@ class _LastStrong(_Notes):
 
     def possible(self, state: tuple[int, bool], place: Place) -> bool:
         return place.left != 1 or self.accept(state) or place.at <= last_strong(place.meter)
+
+    def most_notes(self, state: tuple[int, bool], place: Place) -> int:
+        if self._shortest is None or place.room >= UNKNOWN_ROOM:
+            return place.room
+        after = place.bar_length - last_strong(place.meter)
+        return 1 + (place.room - after) // self._shortest if place.room >= after else 0
 
 
 class Chords(_Notes):
