@@ -236,9 +236,11 @@ class _Batch:
         uniforms = np.array([self._generators[r].random() for r in rows])
         weighed = logits + self._repeats.weights(rows) if self._repeats else logits
         weighed = _pooled(weighed, allowed, self._grammars[0].alternatives)
-        tokens = choose(weighed, allowed, uniforms, self._how)
-        log_probabilities = log_softmax(logits)
         several = allowed.sum(axis=1) > 1
+        tokens, open_ = allowed.argmax(axis=1), np.flatnonzero(several)
+        if len(open_):
+            tokens[open_] = choose(weighed[open_], allowed[open_], uniforms[open_], self._how)
+        log_probabilities = log_softmax(logits)
         going_on: list[bool] = []
         for place, row in enumerate(rows):
             token, grammar, state = int(tokens[place]), self._grammars[row], self._states[row]
