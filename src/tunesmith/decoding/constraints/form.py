@@ -321,6 +321,17 @@ class Form(Constraint):
         free = self._roles[section] == VARIED and self._can_vary(state.same, seen, len(model))
         return None if free or seen > len(model) else model[seen - 1][2]
 
+    def fitting(  # noqa: D102
+        self, state: FormState, event: Event, pitches: Collection[int]
+    ) -> Collection[int]:
+        if state.section < 0 or self._roles[state.section] != VARIED:
+            return super().fitting(state, event, pitches)
+        model = self._model(state, state.section)
+        its = model[state.notes][2] if state.notes < len(model) else 0
+        others = [p for p in pitches if p != its]  # one is as good as another
+        found = super().fitting(state, event, [its, *others[:1]])
+        return [p for p in pitches if (p if p == its else others[0]) in found]
+
     def possible_bars(self, bars: int) -> bool:  # noqa: D102
         return bars % len(self.sections) == 0
 

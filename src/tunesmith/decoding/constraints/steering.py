@@ -373,9 +373,8 @@ class Steered(Grammar):
             if len(self._fits) > _MOST_KEPT:
                 self._fits.clear()
             found = self._fits[key] = np.zeros(len(COMPASS), bool)
-            for pitch in COMPASS if only is None else (only,):
-                note = event._replace(pitch=pitch)
-                found[pitch - COMPASS[0]] = member.step(state, note) is not None
+            fits = member.fitting(state, event, COMPASS if only is None else (only,))
+            found[[p - COMPASS[0] for p in fits]] = True
         return found
 
     def _pitches(self, tune: States, offset: int, note: bool, rest: bool, tie: bool) -> Mask:
