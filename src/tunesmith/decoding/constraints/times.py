@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from itertools import accumulate
 from typing import ClassVar
 
@@ -51,6 +52,7 @@ class NoteValues(_Time):
         for n in range(1, 4 * 96 + 1):  # the longest bar
             if any(n - s in self._sums for s in self.steps):
                 self._sums.add(n)
+        self._lengths: Callable[..., Collection[int]] = lru_cache(maxsize=50_000)(self._lengths_of)
 
     def start(self) -> Hashable:  # noqa: D102
         return ("", 0)
@@ -82,6 +84,11 @@ class NoteValues(_Time):
 
     def lengths(  # noqa: D102
         self, state: tuple[str, int], place: Place, kind: str, room: int, cuts: Collection[int]
+    ) -> Collection[int]:
+        return self._lengths(state, kind, room, cuts)
+
+    def _lengths_of(
+        self, state: tuple[str, int], kind: str, room: int, cuts: Collection[int]
     ) -> Collection[int]:
         before, steps = state
         if kind == REST:
