@@ -102,7 +102,7 @@ class Form(Constraint):
         self._lists: list[tuple[int, Notes]] = [(0, ())]
         self._classes: list[Classes] = [{}]
         self._numbers: dict[tuple[Hashable, ...], int] = {}
-        self._likened: dict[tuple[tuple[int, ...], int], tuple[int, ...]] = {}
+        self._stand: dict[tuple[int, tuple[int, ...], int], int] = {}
         # The last section that still needs the model of each letter.
         self._needed = [self._last_use(letter) for letter in self._letters]
 
@@ -216,38 +216,47 @@ class Form(Constraint):
                 classes.setdefault(what, []).append(pitch)
             alike = self._numbers[key] = len(self._classes)
             self._classes.append({p: tuple(classes[what]) for p, what in told.items()})
-        writes = state.section >= 0 and self._roles[state.section] == MODEL
-        ids = (*state.models, state.notes) if writes else state.models
-        found = self._likened.get((ids, alike))
-        if found is None:
-            found = self._likened[ids, alike] = self._liken(ids, self._classes[alike])
-        if writes:
-            return state._replace(models=found[:-1], notes=found[-1], alike=alike)
-        return state._replace(models=found, alike=alike)
+        models: list[int] = []
+        for number, one in enumerate(state.models):
+            models.append(self._standing_list(one, state.models[:number], models, alike))
+        notes = state.notes
+        if state.section >= 0 and self._roles[state.section] == MODEL:
+            notes = self._standing_list(notes, state.models, models, alike)
+        return state._replace(models=tuple(models), notes=notes, alike=alike)
 
-    def _liken(self, ids: Sequence[int], classes: Classes) -> tuple[int, ...]:
-        """The ids of lists of notes whose pitches stand for those of some, in their order."""
-        found: list[int] = []
-        for number, one in enumerate(ids):
-            if one < 0:
-                found.append(one)
-                continue
-            notes, written = self._lists[one][1], 0
-            before = [
-                (self._lists[a][1], self._lists[b][1])
-                for a, b in zip(ids[:number], found, strict=True) if a >= 0
-            ]  # fmt: skip
-            for place, (onset, length, pitch) in enumerate(notes):
-                taken = {
-                    was[place][2]: now[place][2]
-                    for was, now in before if _goes_on(was, notes[:place], onset)
-                }  # fmt: skip
-                stands = taken.get(pitch)
-                if stands is None:
-                    stands = next(p for p in classes[pitch] if p not in taken.values())
-                written = self._add(written, (onset, length, stands))
-            found.append(written)
-        return tuple(found)
+    def _standing_list(
+        self, one: int, before: tuple[int, ...], stand: Sequence[int], alike: int
+    ) -> int:
+        """The id of the notes that stand for some.
+
+        Args:
+            one: the id of these.
+            before: those of models before them.
+            stand: those of what stands for these.
+            alike: the number of the classes of pitches.
+        """
+        new: list[int] = []
+        while one > 0 and (one, before, alike) not in self._stand:
+            new.append(one)
+            one = self._lists[one][0]
+        found = one if one <= 0 else self._stand[one, before, alike]
+        models = [
+            (self._lists[a][1], self._lists[b][1])
+            for a, b in zip(before, stand, strict=False) if a >= 0
+        ]  # fmt: skip
+        for one in reversed(new):
+            *earlier, (onset, length, pitch) = self._lists[one][1]
+            taken = {
+                was[len(earlier)][2]: now[len(earlier)][2]
+                for was, now in models if _goes_on(was, tuple(earlier), onset)
+            }  # fmt: skip
+            stands = taken.get(pitch)
+            if stands is None:
+                some = self._classes[alike][pitch]
+                stands = next(p for p in some if p not in taken.values())
+            found = self._add(found, (onset, length, stands))
+            self._stand[one, before, alike] = found
+        return found
 
     def _model(self, state: FormState, section: int) -> Notes:
         return self._lists[state.models[self._letter[section]]][1]
