@@ -23,7 +23,8 @@ def main(run: Path, corpus: Path, out: Path, steps: int) -> None:
     sides = [tokenised(opened, model.vocabulary, s, context) for s in ("train", "validation")]
     train(
         *(TokenData(t.ids, t.offsets) for t in sides),
-        model.vocabulary, model.checkpoint.config, out, steps=steps, recipe=recipe, start_from=model.checkpoint, resume=True,
+        model.vocabulary, model.checkpoint.config, out, steps=steps, recipe=recipe,
+        start_from=model.checkpoint, resume=True,
         provenance={k: v for k, v in model.checkpoint.provenance.items() if k != "scores"},
         log=print,
     )  # fmt: skip

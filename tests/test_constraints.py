@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise, product
+from itertools import accumulate, pairwise, product
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,7 @@ from tunesmith.tokens.table import (
 )
 
 VOCABULARY = make_vocabulary("notes")
+FOUR_FOUR = METERS.index("4/4")
 TWINKLE = Melody(
     tuple(
         Note(i * 480, 960 if i == 6 else 480, p) for i, p in enumerate((60, 60, 67, 67, 69, 69, 67))
@@ -134,16 +135,19 @@ def test_a_tune_that_keeps_all_by_chance_is_drawn_as_if_nothing_was_asked() -> N
     assert not early
 
 
-def test_a_tune_lost_at_its_very_beginning_twice_is_not_drawn_by_chance_again() -> None:
+def test_where_chance_will_hardly_do_for_the_beginnings_tunes_go_on_with_masks() -> None:
     asked = Constraints(bars=16, meter="4/4", max_leap=2, notes_per_bar="8:16")
     grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)
-    chance = [np.random.default_rng([5, i]) for i in range(20)]
-    made = generate_ids(Uniform(), [grammar] * 20, chance, Sampling())  # type: ignore[arg-type]
-    assert all(not broken(VOCABULARY.decode(one.ids), asked) for one in made)
-    assert [one.begun_anew for one in made].count(2) > 10
-    # The first note is lost as often as not, which costs nothing and is tried as often as ever.
-    asked = replace(asked, max_leap=None, notes_per_bar=None, range="C2:C4", max_repeat=1)
+    for count, begun_anew in ((20, 0), (1, 1)):  # one alone does not tell yet
+        chance = [np.random.default_rng([5, i]) for i in range(count)]
+        made = generate_ids(Uniform(), [grammar] * count, chance, Sampling())  # type: ignore[arg-type]
+        assert all(not broken(VOCABULARY.decode(one.ids), asked) for one in made)
+        assert {one.begun_anew for one in made} == {begun_anew}
+        assert all(one.struck for one in made)
+    # Of what is lost at the end beginnings tell nothing: that is tried as often as ever.
+    asked = Constraints(bars=4, meter="1/8", end="C")
     grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)
+    chance = [np.random.default_rng([5, i]) for i in range(20)]
     made = generate_ids(Uniform(), [grammar] * 20, chance, Sampling())  # type: ignore[arg-type]
     assert any(one.begun_anew == TRIES for one in made)
 
@@ -679,3 +683,99 @@ def test_a_grid_that_note_values_cannot_leave_is_seen_at_once():
     assert values.possible((NOTE, 6), last_bar)  # it may end short by the pickup
     assert not values.possible((NOTE, 6), last_bar._replace(pickup=0))
     assert values.possible((NOTE, 12), last_bar._replace(pickup=0))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"form": "ABA'", "bars": 3, "meter": "3/16", "key": "C", "range": "C4:D4"},
+        {"form": "ABA", "bars": 3, "meter": "2/16", "scale": "C", "range": "C4:C5"},
+        {"form": "AA'B", "bars": 3, "meter": "2/8", "scale": "C D F", "chords": "C | Dm",
+         "range": "C4:F4", "end": "C", "notes_per_bar": "1:3"},
+        {"form": "ABCB", "bars": 4, "meter": "1/16", "note_values": "1/16", "notes_per_bar": "1:1",
+         "scale": "C", "range": "C4:C6"},
+        {"form": "ABA'", "bars": 6, "meter": "1/16", "note_values": "1/16", "notes_per_bar": "1:1",
+         "scale": "C", "range": "C4:C5"},
+        {"form": "AB", "bars": 2, "meter": "4/16", "key": "C", "mode": "major", "range": "C4:D4",
+         "start": "1", "cadence": "authentic"},
+    ],
+)  # fmt: skip
+def test_one_pitch_stands_for_all_that_nothing_tells_apart(asked: dict[str, Any]) -> None:
+    """Where a search writes one pitch for all, it says of each id what it says else."""
+    constraints = Constraints(**asked)
+    likened, exact = (Steered(VOCABULARY.grammar(constraints.wishes()), constraints) for _ in "ab")
+    assert likened.search._likens
+    exact.search._likens = False
+    chance, said = np.random.default_rng(4), set()
+    for _ in range(6):
+        states = [g.start() for g in (likened, exact)]
+        while not likened.ended(states[0]):
+            tokens = np.flatnonzero(likened.allowed(states[0]))
+            chance.shuffle(tokens)
+            answers = [[g.viable(s, int(t)) for t in tokens[:12]]
+                       for g, s in zip((likened, exact), states, strict=True)]  # fmt: skip
+            assert answers[0] == answers[1]
+            said |= set(answers[0]) if states[0].node else set()
+            token = next(int(t) for t in tokens if likened.viable(states[0], int(t)))
+            states = [g.advance(s, token) for g, s in zip((likened, exact), states, strict=True)]
+    assert not likened.unsettled and not exact.unsettled
+    assert said == {True, False}
+
+
+def test_a_section_with_a_copy_at_the_end_ends_as_the_tune_must() -> None:
+    """Melodies are found that were sought in vain: four notes a bar, the last in the middle."""
+    asked = Constraints(
+        start="G", cadence="open", notes_per_bar="4:4", chords="Dm", form="AA'BA", bars=4,
+        meter="12/8", key="Db",
+    )  # fmt: skip
+    assert Steered(VOCABULARY.grammar(asked.wishes()), asked).satisfiable(2_000)
+    (melody,) = drawn(asked, count=1)
+    assert not broken(melody, asked)
+
+
+def test_rests_of_bars_that_are_kept_count_before_they_come() -> None:
+    notes = [Note(bar * 1440 + i * 480, 480, 60 + bar + i) for bar in range(8) for i in range(3)]
+    given = Melody(tuple(notes[:-2]), (Meter(0, 3, 4),), duration=8 * 1440)
+    asked = Constraints(
+        rest_share="0.09:0.1", form="AB", kept=KeptBars(given, frozenset({1, 3, 4, 5, 6, 8}))
+    )
+    search = Steered(VOCABULARY.grammar(asked.wishes()), asked).search
+    (share,) = (c for c in search.time if c.name == "rest-share")
+    place = Place(6, 2, 72, 18, 0, 1, 72)  # before the last bar, of which two thirds are silent
+    whole = 8 * 72
+    for rests in range(20):
+        low, high = 0.09 * whole, 0.1 * whole
+        assert share.possible((rests, whole - 72), place) == (low <= rests + 48 <= high)
+    (melody,) = drawn(asked, count=1)
+    assert not broken(melody, asked)
+
+
+def test_before_a_last_note_on_a_strong_beat_there_is_less_room_for_notes() -> None:
+    asked = Constraints(
+        key="D", cadence="authentic", note_values="1/16,1/4", meter="4/4", bars=2, pickup="no"
+    )
+    search = Steered(VOCABULARY.grammar(asked.wishes()), asked).search
+    place = Place(0, 2, 0, FOUR_FOUR, 0, 0, 192)
+    (state,) = {search.time.starts()}
+    # Sixteenths up to the third beat of the last bar, and one note there.
+    assert search.time.most_notes(state, place) == 16 + 8 + 1
+    last = Place(1, 1, 49, FOUR_FOUR, 0, 2, 47)
+    assert search.time.most_notes(state, last) == 0
+    steps = [0, 1, -1] * 16
+    line = list(accumulate(steps, initial=62))
+    for count, found in ((25, True), (26, False)):
+        notes = tuple(Note(i * 480, 480, p) for i, p in enumerate(line[:count]))
+        asked = replace(asked, contour=Melody(notes), cadence="open")
+        steered = Steered(VOCABULARY.grammar(asked.wishes()), asked)
+        assert steered.satisfiable(2_000) == found
+
+
+def test_the_shape_of_a_melody_whose_line_is_followed_is_tried_first() -> None:
+    notes = tuple(Note(i * 480, 480, 60 + i % 5) for i in range(35))
+    asked = Constraints(contour=Melody(notes, (Meter(0, 5, 4),)), note_values="1/4,1/2")
+    facts = asked.assemble()[0]
+    assert METERS[facts.meters()[0]] == "5/4" and facts.bar_counts()[0] == 7
+    assert len(set(facts.meters())) == len(METERS) and len(set(facts.bar_counts())) == 64
+    told = replace(asked, meter="3/4", bars=9).assemble()[0]
+    assert [METERS[m] for m in told.meters()] == ["3/4"] and told.bar_counts() == (9,)
+    assert not replace(asked, pitches_from=Melody(notes[:6])).assemble()[0].contradiction

@@ -41,8 +41,7 @@ _REDRAWN = 32
 """How many times as many tunes may be drawn as are wanted, where silence is refused: in the style
 of lieder, without a number of bars, four in five are (103 of 128)."""
 
-
-_SAY_LENGTH = frozenset({"bars", "notes_per_bar", "note_values", "form", "kept", *SAY_SILENCE})
+_SAY_LENGTH = frozenset({"bars", "notes_per_bar", "note_values", "rhythm", "rhythm_from", "kept"})
 """Constraints that say in how many bars so many notes have room."""
 
 

@@ -24,8 +24,8 @@ from tunesmith.tokens import Grammar, State
 
 TRIES = 4
 """So many times a tune is drawn without masks, where chance may keep what is asked."""
-_EARLY = 2
-"""So often a tune is lost at its very beginning before masks hold: chance will hardly do."""
+_HOPEFUL = 0.3
+"""Where fewer tunes would come through their very beginning by chance, masks hold."""
 _PATIENCE = (0.05, 1.0, 20.0)
 """So many times the usual budget an id gets that takes another's place: all first get little."""
 
@@ -68,10 +68,10 @@ def generate_ids(
     What a `Steered` grammar asks may be kept by chance (`Steered.by_chance`). Then a tune is first
     drawn without its masks, and begun anew as soon as nothing that keeps everything can come of it,
     up to `TRIES` times: what comes through is distributed as if whole tunes had been thrown
-    away. One that is lost at its very beginning twice shows that chance will hardly do, and is not
-    drawn so again. Otherwise an id after which no tune can be completed is struck out and the draw
+    away. Otherwise an id after which no tune can be completed is struck out and the draw
     repeated, which always comes to an end, but gives more weight to tunes whose beginning makes the
-    rest hard.
+    rest hard. So are all tunes of a batch at their very beginning, while it is told from the
+    weight of what is struck out whether chance will do: if not, they just go on.
 
     Of the ids that a grammar calls alternatives those that are allowed get the weight of all:
     whether a bar begins now is the model's to say, also where how many there are is not.
@@ -85,25 +85,23 @@ def generate_ids(
         progress: told (tunes ended, tunes) after each step.
     """
     made: list[Generated | None] = [None] * len(grammars)
-    lost, early = [0] * len(grammars), [0] * len(grammars)
+    begun, chances = [0] * len(grammars), list[float]()
     by_chance = [isinstance(g, Steered) and g.by_chance for g in grammars]
     for attempt in range(TRIES + 1):
-        bound = attempt == TRIES
+        bound = attempt == TRIES or not _is_hopeful(chances)
         rows = [r for r, one in enumerate(made) if one is None and (bound or by_chance[r])]
         if not rows:
             continue
         before = sum(one is not None for one in made)
         told = progress and _added(progress, before, len(grammars))
-        batch = _Batch(
-            network, [grammars[r] for r in rows], [generators[r] for r in rows], how, keep_first
-        )
-        for row, one in zip(rows, batch.draw(bound, told), strict=True):
-            if isinstance(one, Generated):
-                made[row] = replace(one, begun_anew=lost[row])
+        mine = [grammars[r] for r in rows], [generators[r] for r in rows]
+        batch = _Batch(network, *mine, how, keep_first, None if bound else chances)
+        for row, one in zip(rows, batch.draw(told), strict=True):
+            if one is None:
+                begun[row] += 1
             else:
-                lost[row] += 1
-                early[row] += one.early
-                by_chance[row] = early[row] < _EARLY
+                made[row] = replace(one, begun_anew=begun[row])
+        chances += batch.chances.tolist()
     return [one for one in made if one is not None]
 
 
@@ -111,15 +109,21 @@ def _added(progress: Callable[[int, int], None], before: int, count: int) -> Cal
     return lambda ended: progress(before + ended, count)
 
 
-@dataclass(frozen=True, slots=True)
-class _Lost:
-    """A tune of which nothing can come; whether that showed at its very beginning."""
-
-    early: bool
+def _is_hopeful(chances: Sequence[float]) -> bool:
+    """Whether chance will do, as far as tunes drawn so far tell; one alone tells nothing."""
+    return len(chances) < 2 or sum(chances) >= _HOPEFUL * len(chances)
 
 
 class _Batch:
-    """Tunes that are drawn at once, each with its grammar and its chance."""
+    """Tunes that are drawn at once, each with its grammar and its chance.
+
+    Args:
+        chances: those of tunes drawn before without masks; None if masks hold from the first id on.
+
+    Attributes:
+        chances: (tunes,) at most how likely each would have come through its very beginning
+            without masks.
+    """
 
     def __init__(
         self,
@@ -128,7 +132,12 @@ class _Batch:
         generators: Sequence[np.random.Generator],
         how: Sampling,
         keep_first: int,
+        chances: Sequence[float] | None,
     ) -> None:
+        self._before, self.chances = chances, np.ones(len(grammars))
+        self._undecided = chances is not None  # whether chance will do
+        self._bound = chances is None
+        self._strayed = set[int]()  # tunes that chance has lost
         self._network, self._grammars, self._generators = network, grammars, generators
         self._how, self._keep_first = how, keep_first
         self._context = network.config.max_position_embeddings
@@ -174,64 +183,79 @@ class _Batch:
             self._logs[row] += picked[place, :, 0].tolist()
         return logits[:, -1]
 
-    def draw(self, bound: bool, told: Callable[[int], None] | None) -> list[Generated | _Lost]:
-        """The tunes; some of them lost, if not bound.
+    def draw(self, told: Callable[[int], None] | None) -> list[Generated | None]:
+        """The tunes; None for those that chance has lost, if it is left to chance.
 
         Args:
-            bound: whether masks hold from the first id on; else a tune in which an id is
-                drawn that they forbid is given up.
             told: how many tunes have ended, after each step.
         """
         rows = list(range(len(self._grammars)))  # those that are still being written
-        given_up: dict[int, _Lost] = {}
+        lost = set[int]()
         while rows:
             if self._cache.length == self._context:
                 ids = [self._ids[r] for r in rows]
                 self._cache = _slide(self._network, ids, self._keep_first, self._context)
             begins = len(self._ids[rows[0]]) == 1
-            logits = self._read(rows, bound or begins)
-            going_on = self._add(rows, logits, bound)
-            for row, on in zip(rows, going_on, strict=True):
-                if isinstance(on, _Lost):
-                    given_up[row] = on
-            running = [place for place, on in enumerate(going_on) if on is True]
+            logits = self._read(rows, self._bound or begins)
+            going_on = self._add(rows, logits)
+            if self._undecided:
+                self._decide(rows)
+            if not (self._bound or self._undecided):
+                lost |= self._strayed.intersection(rows)
+            running = [p for p, r in enumerate(rows) if going_on[p] and r not in lost]
             if len(running) < len(rows):
                 rows = [rows[place] for place in running]
                 self._cache = self._cache.select(running)
             if told:
-                told(len(self._grammars) - len(rows) - len(given_up))
+                told(len(self._grammars) - len(rows) - len(lost))
         whole = zip(self._ids, self._logs, self._free, self._struck, strict=True)
         return [
-            given_up.get(row) or Generated(tuple(i), tuple(p), tuple(f), s)
+            None if row in lost else Generated(tuple(i), tuple(p), tuple(f), s)
             for row, (i, p, f, s) in enumerate(whole)
         ]
 
-    def _add(self, rows: list[int], logits: Floats, bound: bool) -> list[bool | _Lost]:
+    def _decide(self, rows: list[int]) -> None:
+        """Let masks hold if chance will hardly do; or leave it to chance once most have begun."""
+        assert self._before is not None
+        self._bound = not _is_hopeful([*self._before, *self.chances])
+        early = sum(self._hardly_begun(r) for r in rows)
+        self._undecided = not self._bound and 2 * early >= len(rows)
+
+    def _hardly_begun(self, row: int) -> bool:
+        grammar = self._grammars[row]
+        return isinstance(grammar, Steered) and grammar.hardly_begun(self._states[row])
+
+    def _add(self, rows: list[int], logits: Floats) -> list[bool]:
         """Draw an id for each of some tunes; whether it goes on.
 
         Args:
             rows: the tunes.
             logits: (rows, V) of the model.
-            bound: as `draw`.
         """
-        allowed = np.stack([self._allowed(r, bound) for r in rows])
+        allowed = np.stack([self._allowed(r) for r in rows])
         uniforms = np.array([self._generators[r].random() for r in rows])
         weighed = logits + self._repeats.weights(rows) if self._repeats else logits
         weighed = _pooled(weighed, allowed, self._grammars[0].alternatives)
-        tokens = choose(weighed, allowed, uniforms, self._how)
-        log_probabilities = log_softmax(logits)
         several = allowed.sum(axis=1) > 1
-        going_on: list[bool | _Lost] = []
+        tokens, open_ = allowed.argmax(axis=1), np.flatnonzero(several)
+        if len(open_):
+            tokens[open_] = choose(weighed[open_], allowed[open_], uniforms[open_], self._how)
+        log_probabilities = log_softmax(logits)
+        going_on: list[bool] = []
         for place, row in enumerate(rows):
             token, grammar, state = int(tokens[place]), self._grammars[row], self._states[row]
+            struck: list[int] = []
             if isinstance(grammar, Steered) and not grammar.viable(state, token):
-                if not bound:
-                    going_on.append(_Lost(grammar.hardly_begun(state)))
+                self._strayed.add(row)
+                if not (self._bound or self._undecided):
+                    going_on.append(False)
                     continue
-                token, tries = _redraw(
+                token, struck = _redraw(
                     grammar, state, token, weighed[place], self._how, self._generators[row]
                 )
-                self._struck[row] += tries
+                self._struck[row] += len(struck)
+            if self._undecided and self._hardly_begun(row):
+                self.chances[row] *= self._share(row, weighed[place], struck)
             self._ids[row].append(token)
             if self._repeats:
                 self._repeats.push(row, token)
@@ -241,9 +265,21 @@ class _Batch:
             going_on.append(not grammar.ended(self._states[row]))
         return going_on
 
-    def _allowed(self, row: int, bound: bool) -> NDArray[np.bool_]:
+    def _share(self, row: int, logits: Floats, struck: list[int]) -> float:
+        """How much of the weight of the next ids of a tune masks leave, and what was struck out."""
+        grammar, state = self._grammars[row], self._states[row]
+        assert isinstance(grammar, Steered)
+        free, kept = grammar.unbound(state), grammar.allowed(state)
+        if free is kept and not struck:
+            return 1.0
+        weights = truncated(logits, free, self._how)
+        left = weights * kept
+        left[struck] = 0
+        return float(left.sum() / weights.sum())
+
+    def _allowed(self, row: int) -> NDArray[np.bool_]:
         grammar = self._grammars[row]
-        if bound or not isinstance(grammar, Steered):
+        if self._bound or row in self._strayed or not isinstance(grammar, Steered):
             return grammar.allowed(self._states[row])
         return grammar.unbound(self._states[row])
 
@@ -284,8 +320,8 @@ def _redraw(
     logits: Floats,
     how: Sampling,
     generator: np.random.Generator,
-) -> tuple[int, int]:
-    """Another id where the drawn one leads nowhere; and how many were struck out.
+) -> tuple[int, list[int]]:
+    """Another id where the drawn one leads nowhere; and those that were struck out.
 
     Ids are struck out of what top-k and top-p keep of the allowed ones; only where all
     of that leads nowhere, the rest is looked at in the same way. Where none could be settled in
@@ -294,17 +330,17 @@ def _redraw(
     Raises:
         UsageError: if even so none can be told to lead to an end.
     """
-    tries, first = 0, token
+    struck = [token]
     for patience in _PATIENCE:
         allowed = grammar.allowed(state).copy()
-        allowed[first] = patience > 1  # it had the usual budget
+        allowed[struck[0]] = patience > 1  # it had the usual budget
         while allowed.any():
             weights = truncated(logits, allowed, how)
             while weights.any():
                 token = choose_among(weights, generator.random())
-                tries += 1
                 if grammar.viable(state, token, patience):
-                    return token, tries
+                    return token, struck
+                struck.append(token)
                 allowed[token] = False
                 weights[token] = 0
     raise UsageError("no way to the end was found in time", remedy="ask for less, or fewer bars")

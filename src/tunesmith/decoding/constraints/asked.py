@@ -214,7 +214,8 @@ class Constraints:
             parts.pop("mode", None)
         facts = _merged([part.facts for part in parts.values()])
         automata = [a for part in parts.values() for a in part.automata]
-        automata = _acquainted(automata, facts.bars)
+        uniform = len({*(facts.layout or ())}) < 2
+        automata = _acquainted(automata, facts.bars, uniform)
         form = next((a for a in automata if isinstance(a, Form)), None)
         if form:
             automata = [
@@ -224,7 +225,7 @@ class Constraints:
             automata += [EndsModel(a, form, 2) for a in automata if isinstance(a, Cadence)]
             shapes = [a for a in automata if isinstance(a, BarContour)]
             automata += [Never(a.name) for a in shapes if not can_have_shape(form, a.shape)]
-            automata += form_lines(automata, form, len({*(facts.layout or ())}) < 2)
+            automata += form_lines(automata, form, uniform)
         automata += kept_lines(automata)
         return facts, automata
 
@@ -265,13 +266,19 @@ class Part:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _acquainted(automata: list[Constraint], bars: int | None) -> list[Constraint]:
+def _acquainted(automata: list[Constraint], bars: int | None, uniform: bool) -> list[Constraint]:
     """The same, where those on lengths know of each other: what cannot agree is seen at once."""
     values = next((a for a in automata if isinstance(a, NoteValues)), None)
     if values:
         automata = [a.beside(values) if isinstance(a, Rhythm) else a for a in automata]
+    if uniform:
+        shortest = min(values.steps) if values else 1
+        automata = [a.beside(shortest) if isinstance(a, Cadence) else a for a in automata]
     rhythm = next((a for a in automata if isinstance(a, Rhythm)), None)
-    return [a.beside(values, rhythm, bars) if isinstance(a, RestShare) else a for a in automata]
+    kept = next((a for a in automata if isinstance(a, Template)), None)
+    return [
+        a.beside(values, rhythm, bars, kept) if isinstance(a, RestShare) else a for a in automata
+    ]
 
 
 def _merged(all_facts: Iterable[Mapping[str, Any]]) -> Facts:
@@ -281,6 +288,8 @@ def _merged(all_facts: Iterable[Mapping[str, Any]]) -> Facts:
     for facts in all_facts:
         for name, value in facts.items():
             before = found.setdefault(name, value)
+            if name == "usual":
+                continue
             if name == "pickup" and bool(before) == bool(value) and True in (before, value):
                 found[name] = before if value is True else value  # an exact one says more
             elif type(before) is not type(value) or before != value:
@@ -355,12 +364,21 @@ def _cadence(asked: Constraints, value: str) -> Part:
 
 def _contour(asked: Constraints, value: str | Melody) -> Part:
     if isinstance(value, Melody):
-        return Part((ContourOf([(i > 0) - (i < 0) for i in value.intervals]),))
+        return Part((ContourOf([(i > 0) - (i < 0) for i in value.intervals]),), _usual(value))
     if value not in SHAPES:
         raise UsageError(
             f"there is no contour '{value}'", remedy=f"use {', '.join(SHAPES)} or a file"
         )
     return Part((BarContour(value),))
+
+
+def _usual(melody: Melody) -> dict[str, Any]:
+    """The shape of a melody whose line is followed, if it has one that tokens can say."""
+    try:
+        meter = meter_token(melody.meters[0]) - METER0
+    except InputError:
+        return {}
+    return {"usual": (meter, sum(not b.is_pickup for b in melody.bars))}
 
 
 def _rhythm_from(asked: Constraints, value: Melody) -> Part:
@@ -436,7 +454,7 @@ _MAKERS: dict[str, Callable[[Constraints, Any], Part]] = {
     "chords": lambda asked, value: Part((Chords(parsing.parse_chords(value)),)),
     "rhythm": lambda asked, value: Part((Rhythm(parsing.parse_rhythm(value)),)),
     "rhythm_from": _rhythm_from,
-    "pitches_from": lambda asked, value: Part((Pitches(value.pitches),)),
+    "pitches_from": lambda asked, value: Part((Pitches(value.pitches),), _usual(value)),
     "contour": _contour,
     "form": lambda asked, value: Part((Form(parse_form(value)),)),
     "kept": _kept,

@@ -15,7 +15,8 @@ Groups = tuple[States, States, States]
 _USUAL = 10
 """So many metres and numbers of bars, the first, are tried before others."""
 _LIKELY, _LONG = 3, 8_000
-"""So many of these, the first, get a search of this length where sections repeat."""
+"""So many of these, the first, get a search of this length where sections repeat, or where a line
+is followed."""
 
 
 class Beginnings:
@@ -43,7 +44,8 @@ class Beginnings:
         usual = [
             root for meter in meters[:_USUAL] for root in self.roots(meter, groups, usual=True)
         ]
-        if self._search.times.formed:  # few are tried long rather than many in vain
+        if self._search.times.formed or self._search.facts.usual:
+            # few are tried long rather than many in vain
             likely = usual[:_LIKELY]
             if self._any_of(likely, max(8 * first, _LONG), allowance):
                 return True

@@ -185,10 +185,21 @@ class Constraint:
         """
         return event._replace(pitch=-1)
 
+    def tells(self, state: Any, pitch: int) -> Hashable:
+        """What can be told of a note's pitch from here on, now and ever after; a shortcut.
+
+        Notes of two pitches for which this is the same lead to the same state.
+        """
+        return pitch
+
     def after_notes(self, state: Any, events: Sequence[tuple[int, Event]]) -> dict[int, Hashable]:
         """The states after notes of some pitches that may come, by pitch; to be made quicker."""
         steps = ((pitch, self.step(state, event)) for pitch, event in events)
         return {pitch: after for pitch, after in steps if after is not None}
+
+    def fitting(self, state: Any, event: Event, pitches: Collection[int]) -> Collection[int]:
+        """Those of some pitches that a note may have here; to be made quicker."""
+        return [p for p in pitches if self.step(state, event._replace(pitch=p)) is not None]
 
     def only_pitch(self, state: Any, event: Event) -> int | None:
         """The only pitch that a note may have here, if that is known; a shortcut for the search."""

@@ -22,6 +22,7 @@ class Facts:
         pickup: whether there is one, or its exact steps; None for either.
         layout: the metre of each bar, where a melody says it; then `bars` is their number.
         base: bars that the constraints do not count, those of a primer they do not see.
+        usual: the metre and the number of bars of a melody whose line is followed, likely here too.
         contradiction: whether what was asked gives two shapes.
     """
 
@@ -30,13 +31,15 @@ class Facts:
     pickup: bool | int | None = None
     layout: tuple[int, ...] | None = None
     base: int = 0
+    usual: tuple[int, int] | None = None
     contradiction: bool = False
 
     def bar_counts(self) -> tuple[int, ...]:
         """The numbers of bars there may be, the usual ones first."""
         if self.bars is not None:
             return (self.bars,)
-        return tuple(dict.fromkeys([*_USUAL_BARS, *range(1, MOST_UNASKED_BARS + 1)]))
+        first = [self.usual[1]] if self.usual and self.usual[1] <= MOST_UNASKED_BARS else []
+        return tuple(dict.fromkeys([*first, *_USUAL_BARS, *range(1, MOST_UNASKED_BARS + 1)]))
 
     def meters(self) -> tuple[int, ...]:
         """The metres there may be at the start, the usual ones first."""
@@ -44,8 +47,9 @@ class Facts:
             return (self.layout[0],)
         if self.meter is not None:
             return (self.meter,)
+        first = [self.usual[0]] if self.usual else []
         usual = [METERS.index(m) for m in _USUAL_METERS]
-        return tuple(dict.fromkeys([*usual, *range(len(METERS))]))
+        return tuple(dict.fromkeys([*first, *usual, *range(len(METERS))]))
 
     def room(self, bars: int, meter: int) -> int:
         """Steps in so many bars."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from tunesmith.decoding.constraints.events import (
@@ -19,6 +19,8 @@ from tunesmith.decoding.constraints.events import (
 from tunesmith.errors import UsageError
 
 Notes = tuple[tuple[int, int, int], ...]
+Classes = dict[int, tuple[int, ...]]
+"""Of each pitch all that nothing tells from it, itself included."""
 MODEL, COPY, VARIED = range(3)
 
 
@@ -65,6 +67,7 @@ class FormState(NamedTuple):
         notes: in a model, the id of its notes so far; else how many of the model's notes came.
         owed: in a copy, steps for which the last note must still sound on.
         same: in a varied copy, notes with the model's pitch.
+        alike: the number of the classes of pitches of which one is written for all; 0 for none.
     """
 
     section: int = -1
@@ -73,10 +76,16 @@ class FormState(NamedTuple):
     notes: int = 0
     owed: int = 0
     same: int = 0
+    alike: int = 0
 
 
 class Form(Constraint):
-    """Sections of equal numbers of bars, of which some repeat others."""
+    """Sections of equal numbers of bars, of which some repeat others.
+
+    What can follow a section does not depend on which of two pitches a note of it has that nothing
+    else tells apart: exchange both wherever such a note stands in a section at that place, and
+    all is kept as before. So a search may write one for all (`likened`).
+    """
 
     name = "form"
     hears: ClassVar[frozenset[str]] = SOUNDS | {BAR}
@@ -91,6 +100,9 @@ class Form(Constraint):
         # Lists of notes have ids, by what they were before their last note: states stay small.
         self._ids: dict[tuple[int, tuple[int, int, int]], int] = {}
         self._lists: list[tuple[int, Notes]] = [(0, ())]
+        self._classes: list[Classes] = [{}]
+        self._numbers: dict[tuple[Hashable, ...], int] = {}
+        self._stand: dict[tuple[int, tuple[int, ...], int], int] = {}
         # The last section that still needs the model of each letter.
         self._needed = [self._last_use(letter) for letter in self._letters]
 
@@ -134,20 +146,20 @@ class Form(Constraint):
             return state
         if event.kind == TIE and state.at == 0:
             return None
-        at = state.at + event.length
+        at, alike = state.at + event.length, state.alike
         role = self._roles[section]
         if role == MODEL:
-            return FormState(section, state.models, at, self._written(state, event))
+            return FormState(section, state.models, at, self._written(state, event), 0, 0, alike)
         model = self._model(state, section)
         if event.kind == TIE:
             owed = state.owed - event.length
-            later = FormState(section, state.models, at, state.notes, owed, state.same)
+            later = FormState(section, state.models, at, state.notes, owed, state.same, alike)
             return later if owed >= 0 else None
         if state.owed:
             return None
         done = state.notes == len(model)
         if event.kind == REST:
-            later = FormState(section, state.models, at, state.notes, 0, state.same)
+            later = FormState(section, state.models, at, state.notes, 0, state.same, alike)
             return later if done or at <= model[state.notes][0] else None
         if done or model[state.notes][0] != state.at:
             return None
@@ -162,20 +174,89 @@ class Form(Constraint):
         owed = length - event.length
         if owed < 0:
             return None
-        return FormState(section, state.models, at, state.notes + 1, owed, same)
+        return FormState(section, state.models, at, state.notes + 1, owed, same, alike)
 
     def _can_vary(self, same: int, seen: int, notes: int) -> bool:
         return 2 * (same + notes - seen) >= notes and (same < notes or seen < notes)
 
     def _written(self, state: FormState, event: Event) -> int:
         if event.kind == NOTE:
-            return self._add(state.notes, (state.at, event.length, self._pitch(event)))
+            pitch = self._pitch(event)
+            if state.alike:
+                pitch = self._standing(state, pitch)
+            return self._add(state.notes, (state.at, event.length, pitch))
         if event.kind == TIE:
             before, notes = self._lists[state.notes]
             if notes:
                 onset, length, pitch = notes[-1]
                 return self._add(before, (onset, length + event.length, pitch))
         return state.notes
+
+    def _standing(self, state: FormState, pitch: int) -> int:
+        """The first pitch of a class, but that notes are like those of another model or not."""
+        mine = self._lists[state.notes][1]
+        models = (self._lists[m][1] for m in state.models if m >= 0)
+        taken = [m[len(mine)][2] for m in models if _goes_on(m, mine, state.at)]
+        if pitch in taken:
+            return pitch
+        return next(p for p in self._classes[state.alike][pitch] if p not in taken)
+
+    def likened(self, state: FormState, told: Mapping[int, Hashable]) -> FormState:
+        """The state with one pitch written for all that nothing tells apart.
+
+        Args:
+            state: as it was.
+            told: of each pitch what can be told of it.
+        """
+        key = tuple(told.values())
+        alike = self._numbers.get(key)
+        if alike is None:
+            classes: dict[Hashable, list[int]] = {}
+            for pitch, what in told.items():
+                classes.setdefault(what, []).append(pitch)
+            alike = self._numbers[key] = len(self._classes)
+            self._classes.append({p: tuple(classes[what]) for p, what in told.items()})
+        models: list[int] = []
+        for number, one in enumerate(state.models):
+            models.append(self._standing_list(one, state.models[:number], models, alike))
+        notes = state.notes
+        if state.section >= 0 and self._roles[state.section] == MODEL:
+            notes = self._standing_list(notes, state.models, models, alike)
+        return state._replace(models=tuple(models), notes=notes, alike=alike)
+
+    def _standing_list(
+        self, one: int, before: tuple[int, ...], stand: Sequence[int], alike: int
+    ) -> int:
+        """The id of the notes that stand for some.
+
+        Args:
+            one: the id of these.
+            before: those of models before them.
+            stand: those of what stands for these.
+            alike: the number of the classes of pitches.
+        """
+        new: list[int] = []
+        while one > 0 and (one, before, alike) not in self._stand:
+            new.append(one)
+            one = self._lists[one][0]
+        found = one if one <= 0 else self._stand[one, before, alike]
+        models = [
+            (self._lists[a][1], self._lists[b][1])
+            for a, b in zip(before, stand, strict=False) if a >= 0
+        ]  # fmt: skip
+        for one in reversed(new):
+            *earlier, (onset, length, pitch) = self._lists[one][1]
+            taken = {
+                was[len(earlier)][2]: now[len(earlier)][2]
+                for was, now in models if _goes_on(was, tuple(earlier), onset)
+            }  # fmt: skip
+            stands = taken.get(pitch)
+            if stands is None:
+                some = self._classes[alike][pitch]
+                stands = next(p for p in some if p not in taken.values())
+            found = self._add(found, (onset, length, stands))
+            self._stand[one, before, alike] = found
+        return found
 
     def _model(self, state: FormState, section: int) -> Notes:
         return self._lists[state.models[self._letter[section]]][1]
@@ -210,7 +291,7 @@ class Form(Constraint):
         models = tuple(
             m if section < last else -1 for m, last in zip(models, self._needed, strict=False)
         )
-        return FormState(section + 1, models)
+        return FormState(section + 1, models, alike=state.alike)
 
     def lengths(  # noqa: D102
         self, state: FormState, place: Place, kind: str, room: int, cuts: Collection[int]
@@ -243,10 +324,22 @@ class Form(Constraint):
 
     def only_pitch(self, state: FormState, event: Event) -> int | None:  # noqa: D102
         section = state.section
-        if section < 0 or self.sections[section].role != COPY:
+        if section < 0 or self._roles[section] == MODEL:
             return None
-        model = self._model(state, section)
-        return model[state.notes][2] if state.notes < len(model) else None
+        model, seen = self._model(state, section), state.notes + 1
+        free = self._roles[section] == VARIED and self._can_vary(state.same, seen, len(model))
+        return None if free or seen > len(model) else model[seen - 1][2]
+
+    def fitting(  # noqa: D102
+        self, state: FormState, event: Event, pitches: Collection[int]
+    ) -> Collection[int]:
+        if state.section < 0 or self._roles[state.section] != VARIED:
+            return super().fitting(state, event, pitches)
+        model = self._model(state, state.section)
+        its = model[state.notes][2] if state.notes < len(model) else 0
+        others = [p for p in pitches if p != its]  # one is as good as another
+        found = super().fitting(state, event, [its, *others[:1]])
+        return [p for p in pitches if (p if p == its else others[0]) in found]
 
     def possible_bars(self, bars: int) -> bool:  # noqa: D102
         return bars % len(self.sections) == 0
@@ -270,6 +363,12 @@ class Form(Constraint):
             i * size + inside for i, s in enumerate(self.sections)
             if s == Section(letter, COPY)
         ))  # fmt: skip
+
+
+def _goes_on(model: Notes, notes: Notes, onset: int) -> bool:
+    """Whether a model begins with some notes and has its next one at an onset."""
+    count = len(notes)
+    return len(model) > count and model[count][0] == onset and model[:count] == notes
 
 
 class FormTimes(Form):
@@ -336,27 +435,47 @@ class EndsModel(Constraint):
     measures: ClassVar[bool] = False
 
     def __init__(self, inner: Constraint, form: Form, notes: int) -> None:
-        self._inner, self._notes, self.name = inner, notes, inner.name
+        self._inner, self._form, self._notes, self.name = inner, form, notes, inner.name
         self._sections = form.sections
         last = form.sections[-1]
         model = Section(last.letter, MODEL)
         self._at = form.sections.index(model) + 1 if last.role == COPY else -1
 
     def start(self) -> Hashable:  # noqa: D102
-        return (self._inner.start(), 0)
+        return (self._inner.start(), 0, False)
 
-    def step(self, state: tuple[Any, int], event: Event) -> Hashable | None:  # noqa: D102
-        inner, notes = state
+    def step(self, state: tuple[Any, int, bool], event: Event) -> Hashable | None:  # noqa: D102
+        inner, notes, closing = state
         if event.kind == NOTE:
             after = self._inner.step(inner, event)
-            return None if after is None else (after, min(notes + 1, self._notes))
+            return None if after is None else (after, min(notes + 1, self._notes), closing)
         size = (event.bar + event.left) // len(self._sections)
-        if not size or event.bar % size:
+        if not size:
             return state
+        closing = event.bar + 1 == self._at * size
+        if event.bar % size:
+            return (inner, notes, closing)
         model_ends = event.bar // size == self._at
         if model_ends and notes == self._notes and not self._inner.accept(inner):
             return None
-        return (inner, 0)
+        return (inner, 0, closing)
+
+    def possible(self, state: tuple[Any, int, bool], place: Place) -> bool:  # noqa: D102
+        inner, notes, closing = state
+        if not closing or notes < self._notes:
+            return True
+        return self._inner.possible(inner, place._replace(left=1))
+
+    def tells(self, state: tuple[Any, int, bool], pitch: int) -> Hashable:  # noqa: D102
+        return self._inner.tells(state[0], pitch)
+
+    def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
+        some = (s for s in self._inner.shadows() if s.kind == "time")
+        return tuple(_EndsModelTimes(s, self._form, self._notes) for s in some)
+
+
+class _EndsModelTimes(EndsModel):
+    kind: ClassVar[str] = "time"
 
 
 class Never(Constraint):

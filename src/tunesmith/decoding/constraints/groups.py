@@ -10,7 +10,7 @@ from tunesmith.decoding.constraints.events import EVERYTHING, Constraint, Event,
 States = tuple[Any, ...]
 
 
-def _says(member: Constraint, name: str) -> bool:
+def says(member: Constraint, name: str) -> bool:
     """Whether a constraint has a method of its own in place of that of `Constraint`."""
     return getattr(type(member), name) is not getattr(Constraint, name)
 
@@ -33,12 +33,12 @@ class Group(tuple[Constraint, ...]):
         self._welcomes = {
             kind: [(i, m.welcomes) for i, m in numbered if kind in m.hears] for kind in EVERYTHING
         }
-        self._accepts = [(i, m.accept) for i, m in numbered if _says(m, "accept")]
-        self._possible = [(i, m.possible) for i, m in numbered if _says(m, "possible")]
-        self._most = [(i, m.most_notes) for i, m in numbered if _says(m, "most_notes")]
-        self._least = [(i, m.least_notes) for i, m in numbered if _says(m, "least_notes")]
-        self._lengths = [(i, m.lengths) for i, m in numbered if _says(m, "lengths")]
-        self._only = [(i, m.only_pitch) for i, m in numbered if _says(m, "only_pitch")]
+        self._accepts = [(i, m.accept) for i, m in numbered if says(m, "accept")]
+        self._possible = [(i, m.possible) for i, m in numbered if says(m, "possible")]
+        self._most = [(i, m.most_notes) for i, m in numbered if says(m, "most_notes")]
+        self._least = [(i, m.least_notes) for i, m in numbered if says(m, "least_notes")]
+        self._lengths = [(i, m.lengths) for i, m in numbered if says(m, "lengths")]
+        self._only = [(i, m.only_pitch) for i, m in numbered if says(m, "only_pitch")]
         self.judging = bool(self._possible)
         bounding = {i for i, _ in (*self._most, *self._least)}
         self.counts = bool(self._most) and bool(self._least) and len(bounding) > 1
@@ -113,4 +113,4 @@ class Group(tuple[Constraint, ...]):
         return tuple(i for i, welcomes in self._welcomes[kind] if not welcomes(states[i], kind))
 
 
-__all__ = ["Group", "States"]
+__all__ = ["Group", "States", "says"]

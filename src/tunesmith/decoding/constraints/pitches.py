@@ -9,6 +9,7 @@ from tunesmith.decoding.constraints.events import (
     BAR,
     HEAD,
     NOTE,
+    UNKNOWN_ROOM,
     Constraint,
     Event,
     Place,
@@ -41,6 +42,9 @@ class Heard(_Tune):
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
         return 1
 
+    def tells(self, state: int, pitch: int) -> Hashable:  # noqa: D102
+        return None
+
     def accept(self, state: int) -> bool:  # noqa: D102
         return bool(state)
 
@@ -58,6 +62,9 @@ class Scale(_Tune):
         return state if event.pitch % 12 in self.classes else None
 
     def may_end(self, state: Any, pitch: int) -> bool:  # noqa: D102
+        return pitch % 12 in self.classes
+
+    def tells(self, state: int, pitch: int) -> Hashable:  # noqa: D102
         return pitch % 12 in self.classes
 
 
@@ -101,6 +108,9 @@ class SomeKey(_Tune):
     def may_end(self, state: Any, pitch: int) -> bool:  # noqa: D102
         return bool(state & self._with[pitch % 12])
 
+    def tells(self, state: int, pitch: int) -> Hashable:  # noqa: D102
+        return self._with[pitch % 12] & state
+
     def split(self, state: int) -> tuple[int, ...]:  # noqa: D102
         return tuple(1 << i for i in range(len(self._keys)) if state >> i & 1)
 
@@ -118,6 +128,9 @@ class Range(_Tune):
         return state if self.low <= event.pitch <= self.high else None
 
     def may_end(self, state: Any, pitch: int) -> bool:  # noqa: D102
+        return self.low <= pitch <= self.high
+
+    def tells(self, state: int, pitch: int) -> Hashable:  # noqa: D102
         return self.low <= pitch <= self.high
 
 
@@ -163,6 +176,9 @@ class Start(_Tune):
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
         return 1 if state or event.pitch in self.pitches else None
 
+    def tells(self, state: int, pitch: int) -> Hashable:  # noqa: D102
+        return state or pitch in self.pitches
+
 
 class End(_Tune):
     """The last note is one of some pitches; the state is whether the last one was."""
@@ -176,6 +192,9 @@ class End(_Tune):
         return int(event.pitch in self.pitches)
 
     def may_end(self, state: Any, pitch: int) -> bool:  # noqa: D102
+        return pitch in self.pitches
+
+    def tells(self, state: int, pitch: int) -> Hashable:  # noqa: D102
         return pitch in self.pitches
 
     def accept(self, state: int) -> bool:  # noqa: D102
@@ -277,12 +296,19 @@ class Cadence(_Notes):
     Args:
         before: pitch classes that the last note but one may have.
         last: pitch classes of the last note.
+        shortest: steps that a note lasts at least; None if the metre may change.
     """
 
     name = "cadence"
 
-    def __init__(self, before: Iterable[int], last: Iterable[int]) -> None:
-        self.before, self.last = frozenset(before), frozenset(last)
+    def __init__(
+        self, before: Iterable[int], last: Iterable[int], shortest: int | None = None
+    ) -> None:
+        self.before, self.last, self._shortest = frozenset(before), frozenset(last), shortest
+
+    def beside(self, shortest: int) -> Cadence:
+        """The same in one metre, where notes last so many steps at least."""
+        return Cadence(self.before, self.last, shortest)
 
     def start(self) -> Hashable:  # noqa: D102
         return (False, False)
@@ -294,6 +320,9 @@ class Cadence(_Notes):
         pitch = event.pitch % 12
         ends = state[0] and pitch in self.last and self._placed(event)
         return (pitch in self.before, ends)
+
+    def tells(self, state: tuple[bool, bool], pitch: int) -> Hashable:  # noqa: D102
+        return (pitch % 12 in self.before, pitch % 12 in self.last)
 
     def sees(self, event: Event) -> Hashable:  # noqa: D102
         return self._placed(event)
@@ -314,7 +343,7 @@ class Cadence(_Notes):
         return place.at < last or (place.at == last and state[0])
 
     def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
-        return (_CadencePitches(self.before, self.last), _LastStrong())
+        return (_CadencePitches(self.before, self.last), _LastStrong(self._shortest))
 
 
 class _CadencePitches(Cadence):
@@ -328,10 +357,17 @@ class _CadencePitches(Cadence):
 
 
 class _LastStrong(_Notes):
-    """At least two notes, and the last on a strong beat; the state is notes (to 2) and that."""
+    """At least two notes, and the last on a strong beat; the state is notes (to 2) and that.
+
+    Args:
+        shortest: as `Cadence`.
+    """
 
     name = "cadence"
     kind: ClassVar[str] = "time"
+
+    def __init__(self, shortest: int | None) -> None:
+        self._shortest = shortest
 
     def start(self) -> Hashable:
         return (0, False)
@@ -344,6 +380,15 @@ class _LastStrong(_Notes):
 
     def accept(self, state: tuple[int, bool]) -> bool:
         return state == (2, True)
+
+    def possible(self, state: tuple[int, bool], place: Place) -> bool:
+        return place.left != 1 or self.accept(state) or place.at <= last_strong(place.meter)
+
+    def most_notes(self, state: tuple[int, bool], place: Place) -> int:
+        if self._shortest is None or place.room >= UNKNOWN_ROOM:
+            return place.room
+        after = place.bar_length - last_strong(place.meter)
+        return 1 + (place.room - after) // self._shortest if place.room >= after else 0
 
 
 class Chords(_Notes):
@@ -368,6 +413,9 @@ class Chords(_Notes):
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
         fits = not event.strong or all(event.pitch % 12 in chord for chord in self._chords(event))
         return state if fits else None
+
+    def tells(self, state: int, pitch: int) -> Hashable:  # noqa: D102
+        return tuple(pitch % 12 in chord for bar in self.bars for chord in bar)
 
     def _chords(self, event: Event) -> Iterator[frozenset[int]]:
         for number in self._again(event.bar, event.bar + event.left):

@@ -16,6 +16,7 @@ from typing import Any
 from tunesmith.decoding.constraints.beginnings import Beginnings, Groups
 from tunesmith.decoding.constraints.crowds import Crowds
 from tunesmith.decoding.constraints.events import (
+    COMPASS,
     HEAD,
     NOTE,
     REST,
@@ -27,7 +28,7 @@ from tunesmith.decoding.constraints.events import (
 )
 from tunesmith.decoding.constraints.facts import Facts
 from tunesmith.decoding.constraints.form import Form, FormState, FormTimes
-from tunesmith.decoding.constraints.groups import Group, States
+from tunesmith.decoding.constraints.groups import Group, States, says
 from tunesmith.decoding.constraints.pitches import Heard
 from tunesmith.decoding.constraints.reaching import (
     MOST_REMEMBERED,
@@ -78,6 +79,16 @@ class Search:
         self.graph = TuneGraph(self.tune)
         self.times = Times(facts, self.time, (*self.tune, *self.both))
         self._forms = [(i, c) for i, c in enumerate(self.both) if isinstance(c, Form)]
+        self._others = [
+            (i, c) for i, c in enumerate(self.both) if not isinstance(c, Form) and NOTE in c.hears
+        ]
+        pitched = (*(c for c in self.tune if NOTE in c.hears), *(c for _, c in self._others))
+        self._likens = (
+            "NOLIKE" not in __import__("os").environ
+            and bool(self._forms)
+            and all(says(c, "tells") for c in pitched)
+        )
+        self._told: dict[States, dict[int, Any]] = {}
         number = self.times.share
         share = None if number is None else self.time[number]
         assert share is None or isinstance(share, RestShare)
@@ -204,7 +215,7 @@ class Search:
         if len(self._dead) > MOST_REMEMBERED:
             self._dead.clear()
         self._live.forget()
-        parts = [root._replace(tune=tune) for tune in self.graph.singles(root.tune)]
+        parts = [self._likened(root, tune) for tune in self.graph.singles(root.tune)]
         parts = [part for part in parts if part not in self._dead]
         if any(part in self._live for part in parts) or self._any_way(parts, allowance):
             self._live.add(node)
@@ -259,6 +270,22 @@ class Search:
         return node._replace(
             time=tuple(m.loosened(s, node.place) for m, s in zip(self.time, node.time, strict=True))
         )
+
+    def _likened(self, node: Node, tune: States) -> Node:
+        """The state with other states of pitches, and sections that do not say more of them."""
+        if not self._likens:
+            return node._replace(tune=tune)
+        both = list(node.both)
+        key = (tune, *(both[i] for i, _ in self._others))
+        told = self._told.get(key)
+        if told is None:
+            hearing = [(m, s) for m, s in zip(self.tune, tune, strict=True) if NOTE in m.hears]
+            hearing += [(m, both[i]) for i, m in self._others]
+            told = {p: tuple(m.tells(s, p) for m, s in hearing) for p in COMPASS}
+            self._told[key] = told
+        for number, form in self._forms:
+            both[number] = form.likened(both[number], told)
+        return node._replace(tune=tune, both=tuple(both))
 
     def alive_after_length(self, node: Node, length: int) -> bool:
         """Whether a melody can be completed with an event of that length next.

@@ -172,10 +172,10 @@ class Steered(Grammar):
         return self._grammar.allowed(state.inner)
 
     def hardly_begun(self, state: State) -> bool:
-        """Whether a tune has sounded, and less than an eighth of it (or of a bar) is there."""
+        """Whether less than an eighth of a tune (or of a bar) is there."""
         assert isinstance(state, Spot)
-        if state.node is None or not state.tune.sounded:
-            return False
+        if state.node is None:
+            return True
         place = state.node.place
         whole = (place.bar + place.left if place.left else 1) * place.bar_length
         return _EARLY * (place.bar * place.bar_length + place.at) < whole
@@ -393,9 +393,8 @@ class Steered(Grammar):
             if len(self._fits) > _MOST_KEPT:
                 self._fits.clear()
             found = self._fits[key] = np.zeros(len(COMPASS), bool)
-            for pitch in COMPASS if only is None else (only,):
-                note = event._replace(pitch=pitch)
-                found[pitch - COMPASS[0]] = member.step(state, note) is not None
+            fits = member.fitting(state, event, COMPASS if only is None else (only,))
+            found[[p - COMPASS[0] for p in fits]] = True
         return found
 
     def _pitches(self, tune: States, offset: int, note: bool, rest: bool, tie: bool) -> Mask:

@@ -32,6 +32,9 @@ class Template(Constraint):
         bars: the step at which each bar begins, and one for the end; a pickup is the first.
         kept: of each of these bars, whether it is kept.
         pickup: whether the first of the bars is a pickup.
+
+    Attributes:
+        steps: its duration.
     """
 
     hears: ClassVar[frozenset[str]] = SOUNDS
@@ -48,7 +51,7 @@ class Template(Constraint):
         self.name = name
         self.given = (notes, bars, kept, pickup)
         self._starts = bars[1:] if pickup else bars
-        self._total = total = bars[-1]
+        self.steps = self._total = total = bars[-1]
         # Of each step what must be there, and at which steps a note must have ended.
         what = [_FREE] * total
         for (start, end), keep in zip(pairwise(bars), kept, strict=True):
@@ -70,6 +73,8 @@ class Template(Constraint):
         stops = (s in self._ends or w not in (_FREE, _HOLD, _ENTER) for s, w in enumerate(what))
         self._stops = [0, *accumulate(stops)]
         self._sounds = [0, *accumulate(w not in (_FREE, _SILENT) for w in what)]
+        self._silent = [0, *accumulate(w == _SILENT for w in what)]
+        self._matter = frozenset(p for p in self._pitch if p != ANY)
         self._runs = [1] * total  # how long it goes on like that
         for step in range(total - 2, -1, -1):
             if what[step + 1] == (_HOLD if what[step] == _ONSET else what[step]) and (
@@ -87,8 +92,17 @@ class Template(Constraint):
             return None
         sounding = state[0]
         if self._enters and event.kind in (NOTE, REST):
-            sounding = event.pitch if event.kind == NOTE else ANY
+            sounding = event.pitch if event.pitch in self._matter else ANY
         return (sounding, end == self._total)
+
+    def tells(self, state: tuple[int, bool], pitch: int) -> Hashable:  # noqa: D102
+        return pitch if pitch in self._matter else ANY
+
+    def rests(self, room: int) -> tuple[int, int]:
+        """At least and at most so many of the last steps are rests."""
+        at = self._total - min(max(room, 0), self._total)
+        sounds = self._sounds[-1] - self._sounds[at]
+        return self._silent[-1] - self._silent[at], self._total - at - sounds
 
     def sees(self, event: Event) -> Hashable:  # noqa: D102
         at = event.at + (self._starts[event.bar] if event.bar >= 0 else 0)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from itertools import accumulate
 from typing import ClassVar
 
@@ -19,6 +20,7 @@ from tunesmith.decoding.constraints.events import (
     Event,
     Place,
 )
+from tunesmith.decoding.constraints.template import Template
 
 
 class _Time(Constraint):
@@ -50,6 +52,7 @@ class NoteValues(_Time):
         for n in range(1, 4 * 96 + 1):  # the longest bar
             if any(n - s in self._sums for s in self.steps):
                 self._sums.add(n)
+        self._lengths: Callable[..., Collection[int]] = lru_cache(maxsize=50_000)(self._lengths_of)
 
     def start(self) -> Hashable:  # noqa: D102
         return ("", 0)
@@ -81,6 +84,11 @@ class NoteValues(_Time):
 
     def lengths(  # noqa: D102
         self, state: tuple[str, int], place: Place, kind: str, room: int, cuts: Collection[int]
+    ) -> Collection[int]:
+        return self._lengths(state, kind, room, cuts)
+
+    def _lengths_of(
+        self, state: tuple[str, int], kind: str, room: int, cuts: Collection[int]
     ) -> Collection[int]:
         before, steps = state
         if kind == REST:
@@ -169,6 +177,7 @@ class RestShare(_Time):
         grid: what all lengths are known to be multiples of, in steps.
         rhythm: what is known of the rests from the first bar on.
         bars: how many there are, if that is known.
+        kept: a melody of which rests or rhythm are kept.
     """
 
     name = "rest-share"
@@ -181,17 +190,22 @@ class RestShare(_Time):
         grid: int = 1,
         rhythm: Rhythm | None = None,
         bars: int | None = None,
+        kept: Template | None = None,
     ) -> None:
         self.low, self.high, self._grid = low, high, grid
-        self._rhythm, self._bars = rhythm, bars
+        self._rhythm, self._bars, self._kept = rhythm, bars, kept
         self._low, self._high = low.as_integer_ratio(), high.as_integer_ratio()
         self._middle = ((low + high) / 2).as_integer_ratio()
 
     def beside(
-        self, values: NoteValues | None, rhythm: Rhythm | None, bars: int | None
+        self,
+        values: NoteValues | None,
+        rhythm: Rhythm | None,
+        bars: int | None,
+        kept: Template | None,
     ) -> RestShare:
         """The same where more is known of lengths."""
-        return RestShare(self.low, self.high, values.grid if values else 1, rhythm, bars)
+        return RestShare(self.low, self.high, values.grid if values else 1, rhythm, bars, kept)
 
     def start(self) -> Hashable:  # noqa: D102
         return (0, 0)
@@ -233,8 +247,14 @@ class RestShare(_Time):
             return place.bar >= 0 or self._may_follow(rests, steps, place.bar_length)
         free = state[2] if len(state) > 2 else 0
         for room in {place.room, place.room - place.pickup}:
-            least, most = self._rhythm.rests(room) if self._rhythm else (0, room)
-            if self.holds(rests + least, free + most - least, steps + room):
+            if self._kept and steps + room != self._kept.steps:
+                continue
+            least, most = 0, room
+            for known in (self._rhythm, self._kept):
+                if known:
+                    some = known.rests(room)
+                    least, most = max(least, some[0]), min(most, some[1])
+            if least <= most and self.holds(rests + least, free + most - least, steps + room):
                 return True
         return False
 
