@@ -116,10 +116,11 @@ def test_what_notes_recall_by_hand():
     assert seen.places[0, third : third + 4, 0].tolist() == [0, 192, 24, 24 + 192]
     assert seen.places[0, third, 2] - seen.places[0, third + 5, 2] == 1  # bars left
     assert seen.places[0, third + 5, 3] - seen.places[0, third, 3] == 1  # bars begun
-    # The pitch on which the tune ends is told in its last bar alone.
+    # The pitch on which the tune ends is told where it is due, and is then the first candidate.
     goal = seen.places[0, :, 7] - seen.places[0, 0, 7]
-    fourth = words.index("bar:1")
-    assert goal.tolist() == [0] * fourth + [65 - 21 + 1] * (len(words) - fourth)
+    assert goal.tolist() == [0] * (len(words) - 3) + [65 - 21 + 1, 0, 0]
+    assert NOTES.words(seen.candidates[0, -3, :1]) == ["pitch:65"]
+    assert seen.trust[0, -3, 0] == LEVELS - 1
     # The seven ids before this one, the latest first; at the start there were none, which is 0.
     before = seen.places[0, third, 8:] - seen.places[0, 0, 8:]
     told = [BAR0 + 1 if words[i].startswith("bar") else ids[i] for i in range(third - 7, third)]
@@ -155,6 +156,26 @@ def test_a_gap_is_filled_as_if_the_tune_went_on(first):
         assert folded.trust[0, len(known) - 1, 0] % LEVELS > 4
 
 
+def test_the_last_pitch_is_told_where_the_tune_may_end_by_the_length_of_its_pickup():
+    # A pickup of an eighth, two bars of 2/4, the last of them shorter by it or not.
+    eighth = TICKS_PER_QUARTER // 2
+    for lengths, due in (([1, 2, 2, 2, 1], [4]), ([1, 2, 2, 2, 1, 1], [4, 5])):
+        onsets = np.cumsum([0, *lengths[:-1]]) * eighth
+        notes = tuple(
+            Note(int(o), n * eighth, 60 + i)
+            for i, (o, n) in enumerate(zip(onsets, lengths, strict=True))
+        )
+        tune = Melody(notes, (Meter(0, 2, 4),), pickup=eighth, key=Key("C", "major"))
+        ids = NOTES.encode(tune).ids.astype(np.int64)
+        goal = NOTES.recall(1).read(ids[None]).places[0, :, 7]
+        at = (
+            np.flatnonzero(ids >= PITCH_LOWEST)[3:] - 1
+        )  # the lengths, without the header's pitches
+        told = np.flatnonzero(goal[at] > goal[0]).tolist()
+        assert told == due, NOTES.words(ids)
+        assert (goal[at[told]] - goal[0] == notes[-1].pitch - 21 + 1).all()
+
+
 def test_the_last_pitch_is_told_in_the_last_bar_before_a_gap_is_filled_and_of_each_tune():
     # Two tunes of four bars of 2/4 that end on G and on C; of a third the last pitch is unknown.
     quarter = TICKS_PER_QUARTER
@@ -168,16 +189,16 @@ def test_the_last_pitch_is_told_in_the_last_bar_before_a_gap_is_filled_and_of_ea
     hidden[7] = UNKNOWN
     ids = np.stack([*rows, hidden])
     words = NOTES.words(ids[0])
-    begin, filled = words.index("bar:1"), words.index("fill")
+    due = words.index("fill") - 3  # before its last pitch and `end`
     memory = NOTES.recall(3)
     told = memory.read(ids).places[:, :, 7]
     goal = told - told[2, :1]
     assert not goal[2].any()
     for row, pitch in ((0, 67), (1, 60)):
-        assert (goal[row, begin:filled] == pitch - 21 + 1).all()
-        assert not goal[row, :begin].any() and not goal[row, filled:].any()
+        assert goal[row, due] == pitch - 21 + 1
+        assert np.flatnonzero(goal[row]).tolist() == [due]
     # The same in parts and of some rows, wherever they are cut.
-    for cut in (3, 7, 8, begin, begin + 2, filled):
+    for cut in (3, 7, 8, due - 1, due, due + 1):
         memory = NOTES.recall(3)
         memory.read(ids[:, :cut])
         rest = memory.select([1, 2]).read(ids[[1, 2], cut:]).places[:, :, 7]

@@ -267,8 +267,9 @@ def _ends(s: _State) -> NDArray[np.bool_]:
     While a gap is filled the last bar has been read, but is not where the tune stands.
     """
     left = s.length - s.steps - s.waiting
-    due = (s.waiting > 0) & (s.latest == 1) & (s.filling == 0) & (s.goal > 0)
-    return due & ((left == 0) | (left == s.pickup))
+    due: NDArray[np.bool_] = (s.waiting > 0) & (s.latest == 1) & (s.filling == 0) & (s.goal > 0)
+    due &= (left == 0) | (left == s.pickup)
+    return due
 
 
 def _key(steps: Integers, waiting: Integers) -> Integers:
