@@ -26,6 +26,9 @@ TRIES = 4
 """So many times a tune is drawn without masks, where chance may keep what is asked."""
 _HOPEFUL = 0.3
 """Where fewer tunes would come through their very beginning by chance, masks hold."""
+_PLANNED = 20.0
+"""Nats that an id has more where the tune's header has planned it. In training the plan is always
+right, so the network never learns to follow it against a copy that ends otherwise."""
 _PATIENCE = (0.05, 1.0, 20.0)
 """So many times the usual budget an id gets that takes another's place: all first get little."""
 
@@ -235,6 +238,7 @@ class _Batch:
         allowed = np.stack([self._allowed(r) for r in rows])
         uniforms = np.array([self._generators[r].random() for r in rows])
         weighed = logits + self._repeats.weights(rows) if self._repeats else logits
+        weighed = self._as_planned(rows, weighed)
         weighed = _pooled(weighed, allowed, self._grammars[0].alternatives)
         several = allowed.sum(axis=1) > 1
         tokens, open_ = allowed.argmax(axis=1), np.flatnonzero(several)
@@ -264,6 +268,16 @@ class _Batch:
             self._states[row] = grammar.advance(state, token)
             going_on.append(not grammar.ended(self._states[row]))
         return going_on
+
+    def _as_planned(self, rows: list[int], logits: Floats) -> Floats:
+        """(rows, V) logits with more weight where a tune comes to what its header has planned."""
+        plans = [self._grammars[r].planned(self._states[r]) for r in rows]
+        due = [place for place, plan in enumerate(plans) if plan is not None]
+        if due:
+            logits = logits.copy()
+            for place in due:
+                logits[place, plans[place]] += _PLANNED
+        return logits
 
     def _share(self, row: int, logits: Floats, struck: list[int]) -> float:
         """How much of the weight of the next ids of a tune masks leave, and what was struck out."""

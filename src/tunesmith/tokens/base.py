@@ -143,6 +143,10 @@ class Grammar(ABC):
     def allowed(self, state: State) -> NDArray[np.bool_]:
         """(V,) which ids may come next; read-only. None at all once the tune has ended."""
 
+    def planned(self, state: State) -> NDArray[np.bool_] | None:
+        """(V,) the ids that the tune's own header has planned for here; None if it has not."""
+        return None
+
     @abstractmethod
     def advance(self, state: State, token: int) -> State:
         """The state after `token`.

@@ -87,6 +87,10 @@ ROLES: dict[str, tuple[int, ...]] = {
 }
 """The ids that may play a role. No two roles that may follow the same one share an id."""
 
+_ON_DEGREE = np.array([
+    [t in _PITCHES and (t - PITCH0) % 12 == degree for t in range(len(NAMES))]
+    for degree in range(12)
+])  # fmt: skip
 MOST_BARS = 512
 MOST_ACCIDENTALS = 4
 """Sharps or flats of the signatures chosen where the user names no key."""
@@ -102,6 +106,7 @@ class TuneState(NamedTuple):
     key: int = UNKNOWN
     low: int = UNKNOWN  # until the last pitch is told, as is `high`
     high: int = UNKNOWN
+    last_degree: int = -1  # semitones above the tonic on which it is to end, 0 to 11, or -1
     meter: int = 0
     length: int = 0  # of this bar
     filled: int = 0  # of this bar
@@ -177,6 +182,14 @@ class NotesGrammar(Grammar):
         mask.flags.writeable = False
         return mask
 
+    def planned(self, state: State) -> NDArray[np.bool_] | None:
+        """(V,) the pitches on the degree that the header tells, where a note may be the last."""
+        assert isinstance(state, TuneState)
+        if state.remaining != 1 or not state.pending or state.last_degree < 0:
+            return None
+        left = state.length - state.filled - state.pending
+        return _ON_DEGREE[state.last_degree] if left in (0, state.pickup) else None
+
     def advance(self, state: State, token: int) -> State:  # noqa: D102
         assert isinstance(state, TuneState)
         if not (0 <= token < len(NAMES) and self.allowed(state)[token]):
@@ -192,8 +205,9 @@ class NotesGrammar(Grammar):
             return state._replace(low=token)
         if role == "high":
             return state._replace(high=token)
-        if role == "last":  # nothing looks at these any more, and equal states are shared
-            return state._replace(low=UNKNOWN, high=UNKNOWN)
+        if role == "last":  # nothing looks at low and high any more, and equal states are shared
+            degree = -1 if token == UNKNOWN else (token - PITCH0) % 12
+            return state._replace(low=UNKNOWN, high=UNKNOWN, last_degree=degree)
         if role in ("meter", "change"):
             return state._replace(meter=token, length=METER_STEPS[token - METER0])
         if role == "pickup":

@@ -171,6 +171,10 @@ class Steered(Grammar):
             return self.allowed(state)
         return self._grammar.allowed(state.inner)
 
+    def planned(self, state: State) -> Mask | None:  # noqa: D102
+        assert isinstance(state, Spot)
+        return self._grammar.planned(state.inner)
+
     def hardly_begun(self, state: State) -> bool:
         """Whether less than an eighth of a tune (or of a bar) is there."""
         assert isinstance(state, Spot)
