@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
 # Makes the model that comes with Tunesmith, from public sources:
 #
-#     runs/default.sh OPENEWLD LIEDER [MINUTES]
+#     runs/default.sh OPENEWLD LIEDER
 #
 # OPENEWLD and LIEDER are the folders of .mxl files of the corpora OpenEWLD (MIT) and OpenScore Lieder
 # (CC0); docs/data.md says where to get them. Their names are the names of the styles, so call
 # them `openewld` and `lieder`. The third source, `folk`, comes with `pip install '.[train]'`.
-# Everything is made in `box-run/`; what was stopped goes on.
+# Everything is made in `box-run/`; what was stopped goes on. Some 50 minutes on two processors.
 set -euo pipefail
-openewld=$1 lieder=$2 minutes=${3:-40}
+openewld=$1 lieder=$2
 mkdir -p box-run
 tunesmith prepare folk "$openewld" "$lieder" --licence 'openewld: MIT; lieder: CC0-1.0' \
     --longest-silence 1 --out box-run/corpus
 if [ -e box-run/run/run.json ]; then
     tunesmith train box-run/corpus --out box-run/run --resume
 else
-    tunesmith train box-run/corpus --out box-run/run --size small --dropout 0.2 \
-        --minutes "$minutes"
+    tunesmith train box-run/corpus --out box-run/run --size small --dropout 0.2 --steps 5600
 fi
-python "$(dirname "$0")/pack.py" box-run/run box-run/corpus "$(dirname "$0")/../src/tunesmith/box"
+python "$(dirname "$0")/finish.py" box-run/run box-run/corpus box-run/finished 600
+python "$(dirname "$0")/pack.py" box-run/finished box-run/corpus "$(dirname "$0")/../src/tunesmith/box"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tunesmith.api.learning import tokenised
 from tunesmith.api.model import load_model
@@ -25,9 +26,16 @@ def main(run: Path, corpus: Path, out: Path, steps: int) -> None:
         *(TokenData(t.ids, t.offsets) for t in sides),
         model.vocabulary, model.checkpoint.config, out, steps=steps, recipe=recipe,
         start_from=model.checkpoint, resume=True,
-        provenance={k: v for k, v in model.checkpoint.provenance.items() if k != "scores"},
+        provenance=_provenance(model.checkpoint.provenance),
         log=print,
     )  # fmt: skip
+
+
+def _provenance(first: dict[str, Any]) -> dict[str, Any]:
+    """That of the run, whose own training and scores are what this one started from."""
+    training = {k: v for k, v in first["training"].items() if k != "vocabulary"}
+    started = {"training": training, "scores": first["scores"]}
+    return {k: v for k, v in first.items() if k != "scores"} | {"started_from": started}
 
 
 if __name__ == "__main__":

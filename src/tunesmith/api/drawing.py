@@ -25,7 +25,7 @@ from tunesmith.melody import TICKS_PER_QUARTER, Melody, Note
 from tunesmith.tokens import Grammar
 
 BATCH = 64
-TEMPERATURE, TOP_P = 1.0, 0.97
+TEMPERATURE, TOP_P = 1.0, 1.0
 """The defaults of sampling; `benchmarks/LOG.md` says what else was tried."""
 MOST_TUNES = 10_000
 _MOST_REDRAWN = 8
