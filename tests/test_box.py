@@ -14,6 +14,7 @@ from tunesmith.api.tracing import BOX, open_index
 from tunesmith.errors import InputError
 from tunesmith.evaluation.originality import judge
 from tunesmith.model.checkpoint import save_checkpoint
+from tunesmith.tokens.table import LAST_SLOT
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,15 @@ def test_a_receipt_makes_its_files_again_without_any_model(tunes, tmp_path):
     path = tmp_path / "tune.json"
     path.write_text(json.dumps(tunes[0].receipt))
     assert read_receipt(path).melody.notes == tunes[0].melody.notes
+
+
+def test_receipts_from_before_headers_told_the_last_pitch_still_make_their_files(tmp_path):
+    (tune,) = generate(load_model(), count=1, seed=2, bars=4)
+    old = [t for place, t in enumerate(tune.receipt["token_ids"]) if place != LAST_SLOT]
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps({**tune.receipt, "token_ids": old}))
+    again = read_receipt(path)
+    assert again.melody == tune.melody and again.receipt["token_ids"] == old
 
 
 def test_its_index_holds_its_training_tunes(model):

@@ -19,7 +19,7 @@ from tunesmith.errors import InputError, TunesmithError
 from tunesmith.evaluation.originality import judge, receipt_entry
 from tunesmith.melody import Melody
 from tunesmith.tokens import make_vocabulary
-from tunesmith.tokens.table import PITCH_LOWEST, STYLE0
+from tunesmith.tokens.table import LAST_SLOT, PITCH_LOWEST, STYLE0, UNKNOWN, is_meter
 
 RECEIPT_FORMAT = 1
 _LARGEST = 4 * 1024 * 1024
@@ -171,12 +171,19 @@ def read_receipt(path: Path) -> Tune:
     if not isinstance(ids, list) or any(type(i) is not int for i in ids):
         raise refused("its token ids are no list of whole numbers")
     try:
-        again = make_vocabulary(kind if isinstance(kind, str) else "").decode(ids)
+        again = make_vocabulary(kind if isinstance(kind, str) else "").decode(_as_now(ids, kind))
     except TunesmithError as e:
         raise refused(f"its token ids are damaged ({e.what})") from e
     if not _same_notes(receipt, melody, again):
         raise refused("its token ids are not those of its melody")
     return Tune(melody, receipt)
+
+
+def _as_now(ids: list[int], kind: object) -> list[int]:
+    """Ids of any version; before headers told the last pitch, the metre stood in its place."""
+    if kind == "notes" and len(ids) > LAST_SLOT and is_meter(ids[LAST_SLOT]):
+        return [*ids[:LAST_SLOT], UNKNOWN, *ids[LAST_SLOT:]]
+    return ids
 
 
 def _same_notes(receipt: Mapping[str, Any], melody: Melody, again: Melody) -> bool:
