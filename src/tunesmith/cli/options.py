@@ -156,9 +156,7 @@ class Soft:
         float | None, _option(SOFT, "Below 1 safer, above 1 bolder. (default 1)")
     ] = None
     top_k: Annotated[int, _option(SOFT, "Keep the k likeliest; 0 = all.", min=0)] = 0
-    top_p: Annotated[
-        float | None, _option(SOFT, "Keep this much probability. (default 1: off)")
-    ] = None
+    top_p: Annotated[float | None, _option(SOFT, "Keep this much probability; 1 = all.")] = None
     min_p: Annotated[
         float, _option(SOFT, "Drop what has less than this share of the likeliest; 0 = off.")
     ] = 0.0
