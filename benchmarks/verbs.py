@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from tunesmith.api.composing import Model, load_model
 from tunesmith.api.varying import vary
 from tunesmith.corpus import Corpus
-from tunesmith.errors import TunesmithError
+from tunesmith.errors import InputError, TunesmithError
 from tunesmith.melody import Melody
 from tunesmith.tokens.notes import fold_at
 from tunesmith.tokens.table import END, PITCH_LOWEST, TIE, is_bar, is_meter
@@ -128,7 +128,11 @@ def run_infill(corpus: Path, model: Model, tunes: int, beside: Model | None) -> 
     for melody in Corpus.open(corpus).melodies("test"):
         if len(notes) >= tunes:
             break
-        ids = vocabulary.unconditional(vocabulary.encode(melody).ids)
+        try:
+            ids = vocabulary.unconditional(vocabulary.encode(melody).ids)
+        except InputError as e:
+            print(f"left out: {e}")
+            continue
         starts = np.flatnonzero(is_bar(ids))
         clean = [ids[s + 2 + is_meter(ids[s + 1])] != TIE for s in starts]
         size = min(GAP, max(1, len(starts) // 2))
