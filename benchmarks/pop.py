@@ -271,7 +271,7 @@ def main() -> None:
         for row in PPMS:
             rows[row] |= job.kept(row, fold, lambda r=row, f=fold: baseline(job, r, f))
     if args.model:
-        title = f"**{named(args)}**"
+        title = f"**{named(args)}{', all keys' if args.table == 'b2' else ''}**"
         rows[title] = {}
         for fold in folds:
             rows[title] |= job.kept(title, fold, lambda f=fold: trained(job, f, args))

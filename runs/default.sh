@@ -6,7 +6,7 @@
 # OPENEWLD and LIEDER are the folders of .mxl files of the corpora OpenEWLD (MIT) and OpenScore Lieder
 # (CC0); docs/data.md says where to get them. Their names are the names of the styles, so call
 # them `openewld` and `lieder`. The third source, `folk`, comes with `pip install '.[train]'`.
-# Everything is made in `box-run/`; what was stopped goes on. Some 50 minutes on two processors.
+# Everything is made in `box-run/`; what was stopped goes on.
 set -euo pipefail
 openewld=$1 lieder=$2
 mkdir -p box-run

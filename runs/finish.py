@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tunesmith.api.learning import tokenised
 from tunesmith.api.model import load_model
+from tunesmith.api.preparing import tokenised
 from tunesmith.corpus import Corpus
 from tunesmith.training import Recipe, TokenData, train
 

@@ -14,7 +14,7 @@ from tunesmith.api.tracing import BOX, open_index
 from tunesmith.errors import InputError
 from tunesmith.evaluation.originality import judge
 from tunesmith.model.checkpoint import save_checkpoint
-from tunesmith.tokens.table import LAST_SLOT
+from tunesmith.tokens.table import LAST_SLOT, PITCH0, PITCH_LOWEST
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,17 @@ def test_receipts_from_before_headers_told_the_last_pitch_still_make_their_files
     path.write_text(json.dumps({**tune.receipt, "token_ids": old}))
     again = read_receipt(path)
     assert again.melody == tune.melody and again.receipt["token_ids"] == old
+
+
+@pytest.mark.parametrize("asked", [{}, {"key": "D", "mode": "dorian"}], ids=["plain", "in a mode"])
+def test_its_tunes_end_on_the_degree_that_their_header_plans(model, asked):
+    tunes = generate(model, count=24, seed=5, bars=8, style="folk", **asked)
+    told = [tune.receipt["token_ids"][LAST_SLOT] - PITCH0 for tune in tunes]
+    ends = [tune.receipt["token_ids"] for tune in tunes]
+    ends = [[i for i in ids[LAST_SLOT + 1 :] if i >= PITCH_LOWEST][-1] - PITCH0 for ids in ends]
+    # One may end with a rest, where the last note was not known to be that.
+    assert sum((a - b) % 12 == 0 for a, b in zip(told, ends, strict=True)) >= 23
+    assert len({a % 12 for a in told}) > 1  # not always the tonic
 
 
 def test_its_index_holds_its_training_tunes(model):

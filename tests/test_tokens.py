@@ -366,3 +366,27 @@ def test_a_last_pitch_outside_the_header_s_range_breaks_the_grammar():
 def test_of_a_range_without_a_note_of_the_scale_any_may_be_the_last():
     grammar = NOTES.grammar({"key": "C", "mode": "major", "low": 61, "high": 61, "bars": 1})
     assert NOTES.words(_walk(grammar, NOTES.size, 1))[5:8] == ["pitch:61"] * 3
+
+
+def test_where_a_note_may_be_the_last_the_degree_that_the_header_tells_is_planned():
+    # Two bars of 2/4 after a pickup of an eighth; the last note, G, leaves the pickup's length.
+    eighth = 240
+    lengths, onset, notes = [1, 2, 2, 2, 1], 0, []
+    for n, pitch in zip(lengths, [67, 60, 64, 62, 67], strict=True):
+        notes.append(Note(onset, n * eighth, pitch))
+        onset += n * eighth
+    tune = Melody(tuple(notes), (Meter(0, 2, 4),), pickup=eighth, key=Key("C", "major"))
+    grammar = NOTES.grammar({})
+    state, planned = grammar.start(), []
+    for token in NOTES.encode(tune).ids:
+        mask = grammar.planned(state)
+        if mask is not None:
+            planned.append((NOTES.names[token], {NOTES.names[i] for i in np.flatnonzero(mask)}))
+        state = grammar.advance(state, int(token))
+    octaves = {f"pitch:{p}" for p in range(31, 109, 12)}
+    assert planned == [("pitch:67", octaves)]
+    hidden = NOTES.unconditional(NOTES.encode(tune).ids)
+    state = NOTES.grammar().start()
+    for token in hidden:
+        assert NOTES.grammar().planned(state) is None
+        state = NOTES.grammar().advance(state, int(token))

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from queue import SimpleQueue
 
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ from tunesmith.tokens import make_vocabulary  # noqa: E402
 from tunesmith.training import Recipe, TokenData, train  # noqa: E402
 from tunesmith.training.data import grouped, training_batches  # noqa: E402
 from tunesmith.training.optimiser import orthogonal, rate  # noqa: E402
-from tunesmith.training.work import divided  # noqa: E402
+from tunesmith.training.work import _begin, divided  # noqa: E402
 
 LETTERS = make_vocabulary("letters")
 CONFIG = ModelConfig(
@@ -437,3 +439,12 @@ def test_only_workers_are_bound(tmp_path):
     before = os.sched_getaffinity(0)
     run(tmp_path / "run", steps=2)
     assert os.sched_getaffinity(0) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no binding to processors here")
+def test_a_worker_is_bound_to_its_share():
+    share, threads = {min(os.sched_getaffinity(0))}, torch.get_num_threads()
+    shares = SimpleQueue()
+    shares.put(share)
+    with ThreadPoolExecutor(1, initializer=_begin, initargs=(threads, shares)) as workers:
+        assert workers.submit(os.sched_getaffinity, 0).result() == share

@@ -38,8 +38,8 @@ LIKE_COPY = 10
 """Notes that the longest run shared with a `like` melody may have, if nothing is said."""
 
 _REDRAWN = 32
-"""How many times as many tunes may be drawn as are wanted, where silence is refused: in the style
-of lieder, without a number of bars, four in five are (103 of 128)."""
+"""How many times as many tunes may be drawn as are wanted, where silence is refused: of a model
+that learned from songs with the piano's bars, four in five were (103 of 128)."""
 
 _SAY_LENGTH = frozenset({"bars", "notes_per_bar", "note_values", "rhythm", "rhythm_from", "kept"})
 """Constraints that say in how many bars so many notes have room."""

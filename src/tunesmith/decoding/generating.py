@@ -19,7 +19,7 @@ from tunesmith.decoding.sampling import (
     truncated,
 )
 from tunesmith.errors import UsageError
-from tunesmith.model.inference import Cache, Network
+from tunesmith.model.inference import KEPT, Cache, Network
 from tunesmith.tokens import Grammar, State
 
 TRIES = 4
@@ -59,7 +59,7 @@ def generate_ids(
     generators: Sequence[np.random.Generator],
     how: Sampling,
     *,
-    keep_first: int = 9,
+    keep_first: int = KEPT,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Generated]:
     """Sample one tune for each grammar, all in one batch, with a key-value cache.

@@ -83,11 +83,7 @@ class Search:
             (i, c) for i, c in enumerate(self.both) if not isinstance(c, Form) and NOTE in c.hears
         ]
         pitched = (*(c for c in self.tune if NOTE in c.hears), *(c for _, c in self._others))
-        self._likens = (
-            "NOLIKE" not in __import__("os").environ
-            and bool(self._forms)
-            and all(says(c, "tells") for c in pitched)
-        )
+        self._likens = bool(self._forms) and all(says(c, "tells") for c in pitched)
         self._told: dict[States, dict[int, Any]] = {}
         number = self.times.share
         share = None if number is None else self.time[number]

@@ -51,7 +51,7 @@ class Template(Constraint):
         self.name = name
         self.given = (notes, bars, kept, pickup)
         self._starts = bars[1:] if pickup else bars
-        self.steps = self._total = total = bars[-1]
+        self.steps = total = bars[-1]
         # Of each step what must be there, and at which steps a note must have ended.
         what = [_FREE] * total
         for (start, end), keep in zip(pairwise(bars), kept, strict=True):
@@ -88,28 +88,28 @@ class Template(Constraint):
     def step(self, state: tuple[int, bool], event: Event) -> Hashable | None:  # noqa: D102
         at = event.at + (self._starts[event.bar] if event.bar >= 0 else 0)
         end = at + event.length
-        if end > self._total or not self._fits(state[0], event, at, end):
+        if end > self.steps or not self._fits(state[0], event, at, end):
             return None
         sounding = state[0]
         if self._enters and event.kind in (NOTE, REST):
             sounding = event.pitch if event.pitch in self._matter else ANY
-        return (sounding, end == self._total)
+        return (sounding, end == self.steps)
 
     def tells(self, state: tuple[int, bool], pitch: int) -> Hashable:  # noqa: D102
         return pitch if pitch in self._matter else ANY
 
     def rests(self, room: int) -> tuple[int, int]:
         """At least and at most so many of the last steps are rests."""
-        at = self._total - min(max(room, 0), self._total)
+        at = self.steps - min(max(room, 0), self.steps)
         sounds = self._sounds[-1] - self._sounds[at]
-        return self._silent[-1] - self._silent[at], self._total - at - sounds
+        return self._silent[-1] - self._silent[at], self.steps - at - sounds
 
     def sees(self, event: Event) -> Hashable:  # noqa: D102
         at = event.at + (self._starts[event.bar] if event.bar >= 0 else 0)
         end = at + event.length
-        if end > self._total or not self._placed(event.kind, at, end):
+        if end > self.steps or not self._placed(event.kind, at, end):
             return None
-        return (self._asked(event.kind, at, end), end == self._total)
+        return (self._asked(event.kind, at, end), end == self.steps)
 
     def _asked(self, kind: str, at: int, end: int) -> frozenset[int]:
         """The pitches that what sounds from `at` to `end` must have."""
@@ -150,7 +150,7 @@ class Template(Constraint):
     ) -> Collection[int] | None:
         bar = place.bar
         at = place.at + (self._starts[bar] if bar >= 0 else 0)
-        if at >= self._total:
+        if at >= self.steps:
             return ()
         what = self._what[at]
         if what == _FREE:
