@@ -376,7 +376,7 @@ def test_where_a_note_may_be_the_last_the_degree_that_the_header_tells_is_planne
         notes.append(Note(onset, n * eighth, pitch))
         onset += n * eighth
     tune = Melody(tuple(notes), (Meter(0, 2, 4),), pickup=eighth, key=Key("C", "major"))
-    grammar = NOTES.grammar({})
+    grammar = NOTES.grammar()
     state, planned = grammar.start(), []
     for token in NOTES.encode(tune).ids:
         mask = grammar.planned(state)
@@ -386,7 +386,7 @@ def test_where_a_note_may_be_the_last_the_degree_that_the_header_tells_is_planne
     octaves = {f"pitch:{p}" for p in range(31, 109, 12)}
     assert planned == [("pitch:67", octaves)]
     hidden = NOTES.unconditional(NOTES.encode(tune).ids)
-    state = NOTES.grammar().start()
+    state = grammar.start()
     for token in hidden:
-        assert NOTES.grammar().planned(state) is None
-        state = NOTES.grammar().advance(state, int(token))
+        assert grammar.planned(state) is None
+        state = grammar.advance(state, int(token))
