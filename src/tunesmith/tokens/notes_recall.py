@@ -264,10 +264,10 @@ def _after(s: _State, ids: Integers, read: int) -> _State:
 def _ends(s: _State) -> NDArray[np.bool_]:
     """(B,) whether a pitch is due that may end the tune, and the header tells which.
 
-    While a gap is filled the last bar has been read, but is not where the tune stands.
+    Bars that fill a gap have others behind them, so none of them is the last.
     """
     left = s.length - s.steps - s.waiting
-    due: NDArray[np.bool_] = (s.waiting > 0) & (s.latest == 1) & (s.filling == 0) & (s.goal > 0)
+    due: NDArray[np.bool_] = (s.waiting > 0) & (s.latest == 1) & (s.goal > 0)
     due &= (left == 0) | (left == s.pickup)
     return due
 
