@@ -87,6 +87,23 @@ def test_continue_goes_on_in_the_last_metre_and_without_empty_bars(model):
     assert {p % 12 for p in tune.melody.pitches} <= {7, 9, 11, 0, 2, 4, 6}  # G major, its key
 
 
+@pytest.mark.parametrize(("asked", "degrees"), [
+    (None, {0}), (Constraints(key="D"), {7}), (Constraints(end="D"), {7}),
+    (Constraints(scale="A B D E"), {2}),
+])  # fmt: skip
+def test_new_bars_end_on_the_tonic_unless_something_else_is_asked(model, asked, degrees):
+    tunes = continue_(model, abc("GABc|d2B2|cBAG|A2D2|"), asked, bars=4, count=4, seed=1)
+    assert {(t.melody.pitches[-1] - 67) % 12 for t in tunes} == degrees
+
+
+def test_an_end_made_anew_is_as_it_was_or_on_the_tonic(model):
+    body = "GABc|d2B2|cBAG|A2D2|GABc|d2B2|"
+    tunes = infill(model, abc(body + "cBA2|D4|"), 7, 8, count=4, seed=1)
+    assert {t.melody.pitches[-1] % 12 for t in tunes} == {2}
+    tunes = complete(model, abc(body + "z4|z4|"), count=4, seed=1)
+    assert {t.melody.pitches[-1] % 12 for t in tunes} == {7}
+
+
 def test_continue_takes_files_off_the_grid(model):
     notes = tuple(Note(480 * i + 7, 391, 60 + i) for i in range(8))
     melody = Melody(notes, duration=8 * 480)
@@ -345,7 +362,7 @@ def test_of_many_tunes_silent_ones_are_kept_last(model):
 
 
 def test_new_bars_of_silence_are_drawn_again(model, greensleeves):
-    how = {"bars": 4, "only_new": True, "count": 4, "seed": 1}
+    how = {"bars": 4, "only_new": True, "count": 4, "seed": 4}
     plain = continue_(model, greensleeves, **how)
     most = sorted(map(silence, plain))[1]
     tunes = continue_(model, greensleeves, **how, most_silence=most)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,14 @@ from tunesmith.api.composing import steered
 from tunesmith.api.drawing import Drawing, Plan, Progress, draw, sample
 from tunesmith.api.model import Model, Tune
 from tunesmith.api.receipts import Judged, Made, asked_data, plain
-from tunesmith.api.reworking import header_wishes, notes_model, own_scale, prepared, with_header
+from tunesmith.api.reworking import (
+    header_wishes,
+    notes_model,
+    own_ending,
+    own_scale,
+    prepared,
+    with_header,
+)
 from tunesmith.decoding import Generated
 from tunesmith.decoding.constraints import Constraint, Constraints, Filling, KeptBars, Primed
 from tunesmith.decoding.constraints.inside import Changed, Inside, Sounds, TimesWithin
@@ -106,8 +113,9 @@ def _primed(
     starts = np.flatnonzero(is_bar(ids))
     full = [b.start for b in melody.bars if not b.is_pickup]
     end_stays = 0 < span[1] < len(full) and melody.notes[-1].onset >= full[span[1]]
-    last = melody.notes[-1].pitch if end_stays else None
-    wishes = {**wishes, "bars": len(starts), "last": last}
+    wishes = {**wishes, "bars": len(starts)}
+    if end_stays:
+        wishes["last"] = melody.notes[-1].pitch
     ids = with_header(vocabulary, ids, wishes)
     grammar = vocabulary.grammar(wishes)
     first, after = span
@@ -170,7 +178,8 @@ def infill(
     about = {"replaced": [first, last]}
     asked = {"replace": f"{first}:{last}"}
     spans = ((first - 1, last),)
-    return _fill(model, melody, source, spans, constraints, "infill", asked, about, how)
+    close = {melody.pitches[-1] % 12}
+    return _fill(model, melody, source, spans, constraints, "infill", asked, about, how, close)
 
 
 def parse_bars(text: str) -> tuple[int, int]:
@@ -217,11 +226,11 @@ def complete(
 def _fill(
     model: Model, melody: Melody, source: Melody, spans: tuple[Span, ...],
     constraints: Constraints | None, verb: str, asked: dict[str, Any], about: dict[str, Any],
-    how: dict[str, Any],
+    how: dict[str, Any], close: Collection[int] = (),
 ) -> list[Tune]:  # fmt: skip
     drawing, wanted = Drawing(**how), constraints or Constraints()
     inside = {**wanted.asked(), **own_scale(source, wanted)}
-    wishes = header_wishes(model, source, wanted, drawing)
+    wishes = header_wishes(model, source, wanted, drawing) | own_ending(source, wanted, close)
 
     def keeps(now: Melody, span: Span) -> Constraints:
         first, count = span[0], span[1] - span[0]

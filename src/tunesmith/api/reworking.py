@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -90,6 +90,33 @@ def header_wishes(
     return found
 
 
+_SAY_ENDING = {"end", "cadence", "contour", "range", "form", "chords"}
+"""What is asked for that says on which pitches a melody may end, or may follow to say it."""
+
+
+def own_ending(
+    melody: Melody, constraints: Constraints, close: Collection[int] = ()
+) -> dict[str, Any]:
+    """On which pitch a melody that gets a new end closes: the nearest to its last one.
+
+    Nothing is said where none lies within its range, or what is asked for may say another end.
+
+    Args:
+        melody: as it is.
+        constraints: what its new bars must keep.
+        close: pitch classes to close on; without any the tonic, as most melodies do.
+    """
+    if _SAY_ENDING & constraints.asked().keys():
+        return {}
+    degrees = constraints.degrees
+    if len(degrees):
+        close = degrees.classes(1)
+    elif not close and melody.key:
+        close = {melody.key.pitch_class}
+    found = [p for p in range(min(melody.pitches), max(melody.pitches) + 1) if p % 12 in close]
+    return {"last": min(found, key=lambda p: abs(p - melody.pitches[-1]))} if found else {}
+
+
 def with_header(vocabulary: NotesVocabulary, ids: Ids, wishes: dict[str, Any]) -> Ids:
     """The ids of a tune with the attributes that a grammar is asked for."""
     state = (grammar := NotesGrammar(vocabulary.styles, wishes)).start()
@@ -115,7 +142,7 @@ def continue_(
     The melody stays as it is, but empty bars at its end are left out, and its last bar is filled
     up with a rest. The metre stays that of its last bar. The constraints speak of the new bars
     alone; if they name no key or scale, the new notes keep to the scale of the melody's key and
-    its own chromatic notes.
+    its own chromatic notes; if they say nothing of the end, it is on the tonic where that may be.
 
     Args:
         model: from `load_model`.
@@ -147,7 +174,8 @@ def continue_(
         **{**asked.asked(), **own_scale(source, asked)},
         layout=(*layout, *layout[-1:] * bars),
     )
-    wishes = header_wishes(model, source, asked, drawing) | {"bars": own + bars}
+    wishes = header_wishes(model, source, asked, drawing) | own_ending(source, asked)
+    wishes["bars"] = own + bars
     ids = with_header(vocabulary, primer_ids(encoded.ids, bars), wishes)
     primed = Primed(vocabulary.grammar(wishes), [int(i) for i in ids])
     grammar = steered(primed, keeps, unseen=len(ids), unseen_bars=own)

@@ -52,6 +52,10 @@ class Primed(Grammar):
     def _free(self, state: PrimedState) -> NDArray[np.bool_]:
         return self._grammar.allowed(state.tune)
 
+    def planned(self, state: State) -> NDArray[np.bool_] | None:  # noqa: D102
+        assert isinstance(state, PrimedState)
+        return self._grammar.planned(state.tune) if state.given == len(self.ids) else None
+
     def advance(self, state: State, token: int) -> State:  # noqa: D102
         assert isinstance(state, PrimedState)
         if state.given == len(self.ids):
