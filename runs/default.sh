@@ -12,10 +12,7 @@ openewld=$1 lieder=$2
 mkdir -p box-run
 tunesmith prepare folk "$openewld" "$lieder" --licence 'openewld: MIT; lieder: CC0-1.0' \
     --longest-silence 1 --out box-run/corpus
-if [ -e box-run/run/run.json ]; then
-    tunesmith train box-run/corpus --out box-run/run --resume
-else
-    tunesmith train box-run/corpus --out box-run/run --size small --dropout 0.2 --steps 5600
-fi
-python "$(dirname "$0")/finish.py" box-run/run box-run/corpus box-run/finished 600
+tunesmith train box-run/corpus --out box-run/run --size small --dropout 0.2 --steps 5600 --resume
+tunesmith train box-run/corpus --out box-run/finished --start-from box-run/run \
+    --dropout 0.3 --rate 0.15 --steps 600 --resume
 python "$(dirname "$0")/pack.py" box-run/finished box-run/corpus "$(dirname "$0")/../src/tunesmith/box"

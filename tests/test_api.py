@@ -191,12 +191,15 @@ def test_dropout_is_recorded_and_resumed(corpus_folder, tmp_path):
 def test_fine_tuning_takes_over_weights_styles_and_training_tunes(corpus_folder, tmp_path):
     pytest.importorskip("torch")
     before = load_model()
-    train(corpus_folder, tmp_path / "run", steps=1, start_from="default")
+    train(corpus_folder, tmp_path / "run", steps=1, start_from="default", rate=0.5)
     model = load_model(tmp_path / "run")
+    recipe = model.checkpoint.provenance["training"]["recipe"]
+    assert (recipe["matrix_rate"], recipe["other_rate"]) == (0.01, 0.005)
     assert model.vocabulary.styles == (*before.vocabulary.styles, "examples")
     assert model.checkpoint.config == before.checkpoint.config
     said = model.checkpoint.provenance["started_from"]
     assert [s["name"] for s in said["sources"]] == ["folk", "openewld", "lieder"]
+    assert said["training"]["steps"] == before.checkpoint.provenance["training"]["steps"]
     assert len(model.index) == len(before.index) + Corpus.open(corpus_folder).count("train")
     name = model.index.header["tunes"][0]
     assert name == before.index.header["tunes"][0]

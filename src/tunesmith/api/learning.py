@@ -32,6 +32,7 @@ def train(
     resume: bool = False,
     start_from: str | Path | None = None,
     dropout: float | None = None,
+    rate: float | None = None,
     device: str = "auto",
     force: bool = False,
     log: Callable[[dict[str, Any]], None] | None = None,
@@ -53,6 +54,8 @@ def train(
             styles, to which the corpus's are added.
         dropout: share of what each block writes that is dropped in training, 0 to under 1; by
             default it grows with how often the run goes through its tunes, up to 0.2.
+        rate: what to multiply the usual learning rates with; above 0, 1 by default. Fine-tuning
+            that is to keep more of the model it starts from takes less.
         device: 'auto', 'cpu', 'cuda' or 'mps'.
         force: replace a run that is in `out`.
         log: told each record of `metrics.jsonl`, and notes as {'note': text}.
@@ -100,6 +103,11 @@ def train(
     recipe = training.Recipe(**begun["recipe"]) if begun else training.Recipe.of_size(config)
     if dropout is not None:
         recipe = replace(recipe, dropout=dropout)
+    if rate is not None:
+        usual = training.Recipe.of_size(config)
+        recipe = replace(
+            recipe, matrix_rate=rate * usual.matrix_rate, other_rate=rate * usual.other_rate
+        )
     context = config.max_position_embeddings
     sides = {s: tokenised(opened, vocabulary, s, context) for s in ("train", "validation")}
     data = {s: training.TokenData(t.ids, t.offsets) for s, t in sides.items()}
@@ -154,8 +162,11 @@ def _provenance(
         "tokens": counts,
     }
     if base:
-        kept = ("made_by", "licence", "sources", "scores")
-        provenance["started_from"] = {k: base.provenance.get(k) for k in kept}
+        kept = ("made_by", "licence", "sources", "scores", "training", "started_from")
+        before = {k: v for k, v in base.provenance.items() if k in kept}
+        if "training" in before:  # the tokens stand beside the weights
+            before["training"] = {k: v for k, v in before["training"].items() if k != "vocabulary"}
+        provenance["started_from"] = before
         if NON_COMMERCIAL in str(base.provenance.get("licence")).lower():
             provenance["licence"] = base.provenance["licence"]
     return provenance

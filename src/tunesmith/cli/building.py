@@ -107,6 +107,10 @@ def train(
             min=0, max=0.9, help="0 to 0.9.  [default: more, the more often tunes are seen]"
         ),
     ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=0.001, max=10, help="Times the usual learning rates.  [default: 1]"),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     force: Force = False,
 ) -> None:
@@ -115,8 +119,8 @@ def train(
 
     last = run(
         corpus, out, tokens=tokens, size=size, minutes=minutes, steps=steps, seed=seed,
-        resume=resume, start_from=start_from, dropout=dropout, device=device, force=force,
-        log=_print_step,
+        resume=resume, start_from=start_from, dropout=dropout, rate=rate, device=device,
+        force=force, log=_print_step,
     )  # fmt: skip
     if last.get("stopped"):
         again = f" --start-from {start_from}" if start_from else ""
