@@ -2,7 +2,7 @@
 
     python benchmarks/realism.py RUN CORPUS --style STYLE [--count 1000] [--side validation]
         [--out FOLDER] [--seed 1] [--rivals markov2 ppm copies] [--temperature T] [--top-p P]
-        [--min-p P]
+        [--min-p P] [--repetition R]
 
 Samples COUNT unfiltered tunes, the style given, every other attribute unknown and the
 number of bars drawn by the model; and as many from a Markov model of order 2 and one of
@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--temperature", type=float, default=TEMPERATURE)
     parser.add_argument("--top-p", type=float, default=TOP_P)
     parser.add_argument("--min-p", type=float, default=0.0)
+    parser.add_argument("--repetition", type=float, default=0.0)
     parser.add_argument("--rivals", nargs="*", choices=[*RIVALS, COPIES], default=[*RIVALS, COPIES])
     args = parser.parse_args()
     model, corpus = load_model(args.run), Corpus.open(args.corpus)
@@ -76,10 +77,12 @@ def main() -> None:
         tunes = generate(
             model, count=size, seed=args.seed * 1_000_003 + start, style=args.style,
             temperature=args.temperature, top_p=args.top_p, min_p=args.min_p,
+            repetition=args.repetition,
         )  # fmt: skip
         return [t.melody for t in tunes]
 
     how = f"t{args.temperature:g}-p{args.top_p:g}" + (f"-m{args.min_p:g}" if args.min_p else "")
+    how += f"-r{args.repetition:g}" if args.repetition else ""
     path = args.out / f"{args.style}-model-{digest}-{how}-{args.seed}.jsonl"
     sets = {"model": sampled(path, args.count, composed)}
     for name in (r for r in args.rivals if r != COPIES):
