@@ -277,6 +277,33 @@ def test_variations_differ_from_each_other(model, greensleeves):
     assert len({t.melody.notes for t in tunes}) == 4
 
 
+@pytest.mark.parametrize(
+    ("keep", "pitches"), [((), "A4:E5"), ("rhythm", "A4:E5"), ("contour", "C4:C6")]
+)
+def test_new_notes_of_a_variation_keep_what_is_asked_of_them(model, greensleeves, keep, pitches):
+    low, high = {"A4:E5": (69, 76), "C4:C6": (60, 84)}[pitches]
+    asked = Constraints(scale="A C D E G", range=pitches)
+    (tune,) = vary(model, greensleeves, keep, asked, seed=1)
+    new = set(events(tune.melody)) - set(events(greensleeves))
+    assert new and all(low <= p <= high and p % 12 in {9, 0, 2, 4, 7} for _, _, p in new)
+    names = {c["name"] for c in tune.receipt["constraints"] if c["kind"] == "hard"}
+    assert held(tune) and {"scale", "range"} <= names
+    (tune,) = vary(model, greensleeves, "rhythm", Constraints(allow_chromatic="Eb"), seed=1)
+    assert held(tune)
+
+
+def test_what_cannot_be_asked_of_a_variation(model, greensleeves):
+    for asked, why in [
+        (Constraints(max_leap=3), "infill"),
+        (Constraints(key="D"), "key and a mode"),
+        (Constraints(scale="C", range="D4:E4"), "no note of the scale"),
+    ]:
+        with pytest.raises(UsageError, match=why):
+            vary(model, greensleeves, "rhythm", asked, seed=1)
+    with pytest.raises(UsageError, match="pitches kept"):
+        vary(model, greensleeves, "pitches", Constraints(range="C4:C6"), seed=1)
+
+
 def test_vary_refuses(model, greensleeves):
     for texts, says in [
         (["rhythm", "pitches"], "nothing is left to vary"),

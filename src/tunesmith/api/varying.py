@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -12,10 +12,11 @@ import numpy as np
 
 from tunesmith.api.drawing import Drawing, Plan, Progress, draw
 from tunesmith.api.model import Model, Tune
-from tunesmith.api.receipts import Judged, Made, plain
+from tunesmith.api.receipts import Judged, Made, asked_data, plain
 from tunesmith.api.refilling import Job, Span, on_grid, refill, restored, steps
 from tunesmith.api.reworking import header_wishes, own_scale
 from tunesmith.decoding.constraints import Constraint, Constraints, KeptBars
+from tunesmith.decoding.constraints.asked import flag
 from tunesmith.decoding.constraints.events import COMPASS, NOTE, REST, Event
 from tunesmith.decoding.constraints.inside import (
     Changed,
@@ -26,7 +27,8 @@ from tunesmith.decoding.constraints.inside import (
     Pinned,
     TimesPinned,
 )
-from tunesmith.decoding.constraints.parsing import parse_classes
+from tunesmith.decoding.constraints.parsing import parse_range
+from tunesmith.decoding.constraints.pitches import Scale
 from tunesmith.decoding.constraints.template import ANY
 from tunesmith.errors import UsageError
 from tunesmith.melody import Melody
@@ -45,6 +47,8 @@ _GRIDS = (24, 12, 8, 6, 4, 3, 2)
 """Steps between places at which notes may begin, a quarter to a twelfth of it."""
 _ON_GRID = 0.9
 """The share of a tune's notes that begin on the grid that is called its own."""
+_OF_NEW_NOTES = {"key", "mode", "scale", "allow_chromatic", "range"}
+"""What may be asked of them."""
 _FINEST_HALF = 3
 """Steps of the finest half of a grid that new notes are given: a thirty-second."""
 
@@ -89,19 +93,27 @@ def parse_keep(texts: Sequence[str]) -> Keep:
 
 
 def vary(
-    model: Model, melody: Melody, keep: str | Sequence[str] = (), *, amount: float = 0.3, **how: Any
+    model: Model,
+    melody: Melody,
+    keep: str | Sequence[str] = (),
+    constraints: Constraints | None = None,
+    *,
+    amount: float = 0.3,
+    **how: Any,
 ) -> list[Tune]:
     """Variations of a melody, never the same as it.
 
     Its bars and metres stay, and so does every note that is not chosen to change. New notes keep
     to the scale of its key and its own chromatic notes, leave its range by 3 semitones at most,
-    and begin on the tune's own grid (`own_grid`).
+    unless another scale or range is asked for, and begin on the tune's own grid (`own_grid`).
 
     Args:
         model: from `load_model`.
         melody: on the grid of the tokens.
         keep: 'rhythm': all onsets and lengths; 'pitches': their sequence; 'contour': whether
             each interval rises, falls or stays; 'bars=1,3': these bars. One or several.
+        constraints: what the new notes must keep: a scale, or key and mode, with chromatic notes,
+            and a range. Nothing else can be asked, and these not where all pitches are kept.
         amount: the share of the free notes that change, in (0, 1]: those in bars that are not kept.
             It holds within a half of itself, 0.15 to 0.45 for 0.3, where they are enough;
             at least one changes. A note has changed if none of its onset, length and
@@ -115,8 +127,10 @@ def vary(
     drawing, kept = Drawing(**how), parse_keep([keep] if isinstance(keep, str) else keep)
     if not 0 < amount <= 1:
         raise UsageError(f"an amount of {amount}", remedy="use a share above 0 and up to 1, as 0.3")
+    asked = constraints or Constraints()
+    _check_asked(asked, kept)
     source = on_grid(melody)
-    work = _Variation(source, kept, amount)
+    work = _Variation(source, kept, amount, asked)
     wishes = header_wishes(model, source, Constraints(), drawing)
 
     def make(generators: Sequence[np.random.Generator], progress: Progress | None) -> list[Made]:
@@ -129,15 +143,37 @@ def vary(
         return f"fewer than {work.least} of {len(work.free)} free notes changed" * few
 
     def judged(made: Melody) -> list[Judged]:
-        return [(kept_of(melody, kept), made)]
+        new = work.new(made)
+        of_new = [(work.asked, new)] if asked.asked() and new.notes else []
+        return [(kept_of(melody, kept), made), *of_new]
 
     plan = Plan(
         "vary", make, judged, refuse=refuse,
-        asked={"keep": [*sorted(kept.whole), *(["bars"] if kept.bars else [])], "amount": amount},
+        asked={
+            **asked_data(asked),
+            "keep": [*sorted(kept.whole), *(["bars"] if kept.bars else [])], "amount": amount,
+        },
         about={"source": plain(melody), "free_notes": len(work.free)},
         soft=lambda made: {"amount": (amount, work.changed(made) / len(work.free))},
     )  # fmt: skip
     return draw(model, plan, drawing)
+
+
+def _check_asked(asked: Constraints, keep: Keep) -> None:
+    """Raise a `UsageError` for what cannot be asked of new notes."""
+    fields = asked.asked().keys()
+    if others := sorted(fields - _OF_NEW_NOTES):
+        raise UsageError(
+            "a variation has the rest of its tune to go by", where=flag(others[0]),
+            remedy=f"use infill, or ask only for {', '.join(map(flag, sorted(_OF_NEW_NOTES)))}",
+        )  # fmt: skip
+    if asked.scale is None and (asked.key is None) != (asked.mode is None):
+        raise UsageError("the new notes need a key and a mode", remedy="name both, or --scale")
+    if fields and "pitches" in keep.whole:
+        raise UsageError(
+            "with all pitches kept there is no new one", where=flag(sorted(fields)[0]),
+            remedy="keep something else",
+        )  # fmt: skip
 
 
 def kept_of(melody: Melody, keep: Keep) -> Constraints:
@@ -204,7 +240,7 @@ def own_grid(melody: Melody) -> int:
 class _Variation:
     """Which notes of a melody may change, and which are chosen to."""
 
-    def __init__(self, source: Melody, keep: Keep, amount: float) -> None:
+    def __init__(self, source: Melody, keep: Keep, amount: float, asked: Constraints) -> None:
         self._source, self._keep = source, keep
         pickup = source.bars[0].is_pickup
         bars = source.bars
@@ -232,17 +268,19 @@ class _Variation:
         self._grid = own_grid(source)
         self._onsets = [n.onset // TICKS_PER_STEP for n in source.notes]
         self._before = {(n.onset, n.duration, n.pitch) for n in source.notes}
-        scale = own_scale(source, Constraints()).get("scale")
-        classes = range(12) if scale is None else parse_classes(scale)
-        low, high = min(source.pitches) - _WIDER, max(source.pitches) + _WIDER
-        self._pitches = {p for p in COMPASS if low <= p <= high and p % 12 in classes}
-        self._pitches |= set(source.pitches)
+        self.asked = replace(asked, **own_scale(source, asked))
+        self._pitches = _pitches_of(source, asked, self.asked)
         self._kept_steps = {
             step
             for i, (a, b) in enumerate(pairwise(self._edges))
             if i + (not pickup) in keep.bars
             for step in range(a, b)
         }
+
+    def new(self, melody: Melody) -> Melody:
+        """The notes that were not there before, alone."""
+        notes = [n for n in melody.notes if (n.onset, n.duration, n.pitch) not in self._before]
+        return replace(melody, notes=tuple(notes))
 
     def changed(self, melody: Melody) -> int:
         """How many notes of the source are not there any more."""
@@ -316,6 +354,29 @@ class _Variation:
             (a, b, sum(a <= onset < b for onset in self._onsets))
             for a, b in zip(starts, ends, strict=True)
         ]
+
+
+def _pitches_of(source: Melody, asked: Constraints, with_scale: Constraints) -> set[int]:
+    """What pitches new notes may have.
+
+    Args:
+        source: the melody.
+        asked: of them.
+        with_scale: the same with the melody's own scale where no other is asked for.
+
+    Raises:
+        UsageError: if there is none.
+    """
+    low, high = min(source.pitches) - _WIDER, max(source.pitches) + _WIDER
+    if asked.range is not None:
+        low, high = parse_range(asked.range)
+    _, automata = with_scale.assemble()
+    scales = [a.classes for a in automata if isinstance(a, Scale)]
+    inside = {p for p in COMPASS if low <= p <= high}
+    found = {p for p in inside if all(p % 12 in classes for classes in scales)}
+    if not found:
+        raise UsageError("no note of the scale lies in the range", remedy="widen the range")
+    return found | set(() if asked.asked() else source.pitches)
 
 
 def _runs(

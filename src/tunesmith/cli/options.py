@@ -70,8 +70,8 @@ def _option(panel: str, text: str, *names: str, **more: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pitches:
-    """Hard constraints on pitches."""
+class Scales:
+    """Hard constraints on which pitches there may be."""
 
     key: Annotated[str | None, _option(PITCH, "The tonic, as D or Bb.", metavar="D")] = None
     mode: Annotated[
@@ -84,6 +84,12 @@ class Pitches:
         str | None, _option(PITCH, "These besides the scale.", metavar="'F F#'")
     ] = None
     range: Annotated[str | None, _option(PITCH, "Both ends included.", metavar="D4:B5")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pitches(Scales):
+    """Hard constraints on pitches."""
+
     start: Annotated[
         str | None, _option(PITCH, "First note: degree, pitch class or pitch.", metavar="5|D|D4")
     ] = None

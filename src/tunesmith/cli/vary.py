@@ -12,8 +12,10 @@ from tunesmith.cli.options import (
     OUTPUT,
     Choice,
     Output,
+    Scales,
     Soft,
     Source,
+    constraints_of,
     flat,
     rework,
 )
@@ -23,6 +25,7 @@ from tunesmith.cli.options import (
 @flat
 def vary(
     path: Source,
+    scales: Scales,
     soft: Soft,
     choice: Choice,
     output: Output,
@@ -44,8 +47,10 @@ def vary(
 ) -> None:  # fmt: skip
     """Variations of a melody: what is kept stays exactly, and something always changes."""
     from tunesmith.api import varying
+    from tunesmith.decoding.constraints import Constraints
 
     varying.parse_keep(keep or ())  # before the model is loaded
     rework(
-        varying.vary, path, track, model, soft, choice, output, out, keep or (), amount=amount
+        varying.vary, path, track, model, soft, choice, output, out,
+        keep or (), Constraints(**constraints_of(scales)), amount=amount,
     )  # fmt: skip
