@@ -14,8 +14,9 @@ once. The same for both.
 saves all its state every 100 steps. `ours` trains Tunesmith's network, at most 0.95 M
 parameters, told the characters before each, and ends with the validation loss. `compare`
 times both in turn: seconds a step of the seed, the whole of `ours` as a process of its own (import,
-data and evaluation counted), training characters a second at the seed's shape, and the machine's
-peak in matrix products.
+data and evaluation counted), training characters a second at the seed's layers, width, heads and
+context with as many weights as the seed and with under half of them, how well the latter learns in
+as many steps as `ours`, and the machine's peak in matrix products.
 """
 
 from __future__ import annotations
@@ -338,7 +339,8 @@ def run_pace(args: argparse.Namespace) -> None:
         times = _timed((run.step() for _ in iter(int, 1)), args.count)
         characters, parameters = BATCH * CONTEXT, PARAMETERS
     else:
-        work = our_work(*texts, argparse.Namespace(**OURS | SEED_SHAPE))
+        shape = SEED_SHAPE if args.whose == "ours" else SEED_SHAPE | FEWER
+        work = our_work(*texts, argparse.Namespace(**OURS | shape))
         network, optimiser = work.beginning(dropout=0.0)
         characters, parameters = BATCH * CONTEXT, sum(w.numel() for w in network.parameters())
         batches = work.batches(0)
@@ -404,7 +406,9 @@ def run_compare(args: argparse.Namespace) -> None:
         "seed": (["pace", "seed"], False),
         "seed, threads spin": (["pace", "seed"], True),
         "ours at the seed's shape": (["pace", "ours"], False),
+        "ours with fewer weights": (["pace", "fewer"], False),
         "ours": (["ours"], False),
+        "ours with fewer weights, learning": (["ours", *_words(SEED_SHAPE | FEWER)], False),
     }
     if not args.spin:
         del jobs["seed, threads spin"]
@@ -433,9 +437,16 @@ def run_compare(args: argparse.Namespace) -> None:
         f"{TARGET} {reached} ({', '.join(map(str, losses))}) in "
         f"{median('ours', 'wall_s'):.1f} s: {whole / median('ours', 'wall_s'):.1f} times faster"
     )
-    speeds = [median(name, "characters_per_s") for name in (shape, seed)]
+    fewer = "ours with fewer weights"
+    speeds = [median(name, "characters_per_s") for name in (seed, shape, fewer)]
     print(
-        f"characters/s: {speeds[0]:.0f} and the seed {speeds[1]:.0f}, {speeds[0] / speeds[1]:.2f}"
+        f"characters/s: the seed {speeds[0]:.0f}, as many weights {speeds[1]:.0f}"
+        f" ({speeds[1] / speeds[0]:.2f} times), fewer {speeds[2]:.0f} ({speeds[2] / speeds[0]:.2f})"
+    )
+    learnt = [a["val_loss"] for a in found[f"{fewer}, learning"]]
+    print(
+        f"with fewer weights ({found[f'{fewer}, learning'][0]['parameters']}): {learnt} in "
+        f"{median(f'{fewer}, learning', 'wall_s'):.1f} s"
     )
     for kind in ("bfloat16", "float32"):
         peak = median("peak", kind)
@@ -448,6 +459,14 @@ SEED_SHAPE = {
     "inner": 512, "batch": BATCH * CONTEXT, "before": 0,
 }  # fmt: skip
 """As many weights in the layers as the seed's: 3 x 512 in the gated layer for 2 x 768."""
+FEWER = {"shared": HEADS, "inner": 160}
+"""One head of keys and values, and a narrow gated layer: all that the text asks for."""
+
+
+def _words(shape: dict[str, Any]) -> list[str]:
+    """The options of `ours` for a shape, but for batches and what it is told."""
+    shape = {k: v for k, v in shape.items() if k not in ("batch", "before")}
+    return [word for k, v in shape.items() for word in (f"--{k}", str(v))]
 
 
 def main() -> None:
@@ -470,7 +489,7 @@ def main() -> None:
     verb.add_argument("--spin", action="store_true", help="time the seed with spinning threads too")
     verb.set_defaults(run=run_compare)
     verb = verbs.add_parser("pace")
-    verb.add_argument("whose", choices=("seed", "ours"))
+    verb.add_argument("whose", choices=("seed", "ours", "fewer"))
     verb.add_argument("--count", type=int, default=20)
     verb.set_defaults(run=run_pace)
     verbs.add_parser("peak").set_defaults(run=run_peak)

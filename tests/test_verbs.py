@@ -87,6 +87,21 @@ def test_continue_goes_on_in_the_last_metre_and_without_empty_bars(model):
     assert {p % 12 for p in tune.melody.pitches} <= {7, 9, 11, 0, 2, 4, 6}  # G major, its key
 
 
+def test_new_bars_that_only_repeat_the_tune_are_drawn_again(model):
+    sailor = tunesmith.read(EXAMPLES / "britain.abc")[1]
+    tunes = continue_(model, sailor, bars=8, count=2, seed=3)
+    known = [n.pitch for n in sailor.notes]
+    new = [[n.pitch for n in t.melody.notes[len(known) :]] for t in tunes]
+    assert new[0] != new[1]
+    assert tunes[0].receipt["redrawn"]["they only repeat the tune"] > 0
+
+
+def test_where_nothing_else_comes_new_bars_may_repeat_the_tune(model):
+    asked = Constraints(scale="G", note_values="1/4", rest_share="0:0", range="G4:G4")
+    tunes = continue_(model, abc("GGGG|GGGG|"), asked, bars=2, count=2, seed=1)
+    assert [t.melody.pitches for t in tunes] == [(67,) * 16] * 2
+
+
 @pytest.mark.parametrize(("asked", "degrees"), [
     (None, {0}), (Constraints(key="D"), {7}), (Constraints(end="D"), {7}),
     (Constraints(scale="A B D E"), {2}),

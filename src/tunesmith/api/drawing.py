@@ -30,6 +30,7 @@ TEMPERATURE, TOP_P = 1.0, 1.0
 MOST_TUNES = 10_000
 _MOST_REDRAWN = 8
 """How many times as many tunes may be drawn as are wanted, where some are refused."""
+_EQUAL = "they are equal to others"
 Progress = Callable[[int, int], None]
 
 
@@ -134,6 +135,8 @@ class Plan:
         asked: what was asked, as plain data.
         about: what else goes into the receipt.
         refuse: why a melody is not kept, or ''; then another is drawn.
+        rather: why another would be better, or ''; where none comes, it is kept all the same. With
+            it another is also better than one that was drawn before.
         soft: what was aimed at, and what a melody has.
         new: the part of a melody that is new; None if it is told by what is not new.
         redrawn: how many times as many tunes may be drawn as are wanted.
@@ -145,6 +148,7 @@ class Plan:
     asked: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
     refuse: Callable[[Melody], str] = lambda melody: ""
+    rather: Callable[[Melody], str] | None = None
     soft: Callable[[Melody], Mapping[str, tuple[Any, Any]]] = lambda melody: {}
     new: Callable[[Melody], Melody] | None = None
     redrawn: int = _MOST_REDRAWN
@@ -159,6 +163,7 @@ def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
     seed = secrets.randbits(32) if how.seed is None else how.seed
     how = replace(how, seed=seed)
     tunes: list[Tune] = []
+    others: list[tuple[str, Tune]] = []  # and why a better one is looked for
     seen: set[tuple[Note, ...]] = set()
     tried, why = 0, ""
     redrawn: Counter[str] = Counter()
@@ -166,23 +171,31 @@ def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
         size = min(BATCH, how.drawn - len(tunes))
         generators = [np.random.default_rng([seed, tried + i]) for i in range(size)]
         for i, made in enumerate(plan.make(generators, _later(how.progress, len(tunes), how))):
-            said = plan.refuse(made.melody)
-            if not said and plan.new is None and made.melody.notes in seen:
-                said = "they are equal to others"
+            said, equal = plan.refuse(made.melody), made.melody.notes in seen
+            if not said and plan.new is None and equal:
+                said = _EQUAL
             if said:
                 why = said
                 redrawn[said] += 1
                 continue
             seen.add(made.melody.notes)
-            tunes.append(_tune(model, plan, how, made, tried + i))
+            tune = _tune(model, plan, how, made, tried + i)
+            if plan.rather and (better := _EQUAL if equal else plan.rather(made.melody)):
+                redrawn[better] += 1
+                others.append((better, tune))
+            else:
+                tunes.append(tune)
         tried += size
+    for better, tune in sorted(others, key=lambda o: o[0] == _EQUAL)[: how.drawn - len(tunes)]:
+        redrawn[better] -= 1
+        tunes.append(tune)
     if len(tunes) < how.drawn:
         raise UsageError(
             f"only {len(tunes)} of {tried} tunes pass, and {how.drawn} are wanted: {why}",
             remedy="loosen that, or ask for fewer",
         )
     for tune in tunes:
-        tune.receipt.update({"redrawn": dict(redrawn)} if redrawn else {})
+        tune.receipt.update({"redrawn": dict(+redrawn)} if +redrawn else {})
     return _best(model, plan, tunes, how) if how.chooses else tunes
 
 

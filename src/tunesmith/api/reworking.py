@@ -143,6 +143,8 @@ def continue_(
     up with a rest. The metre stays that of its last bar. The constraints speak of the new bars
     alone; if they name no key or scale, the new notes keep to the scale of the melody's key and
     its own chromatic notes; if they say nothing of the end, it is on the tonic where that may be.
+    New bars that are all bars of the melody, or equal to others, are drawn again, and kept only
+    where nothing else comes.
 
     Args:
         model: from `load_model`.
@@ -202,12 +204,29 @@ def continue_(
         few = "they have fewer notes than bars" * (len(new(made).notes) < bars)
         return few or too_silent(new(made), most_silence)
 
+    known = set(_contents(source))
+
+    def rather(made: Melody) -> str:
+        return "they only repeat the tune" * (known >= set(_contents(new(made))))
+
     plan = Plan(
-        "continue", make, lambda made: [(keeps, new(made))], new=new, refuse=refuse,
+        "continue", make, lambda made: [(keeps, new(made))], new=new, refuse=refuse, rather=rather,
         asked={**asked_data(asked), "bars": bars, "only_new": only_new},
         about={"source": plain(melody), "primer_bars": own, "moved_in_primer": encoded.moved},
     )  # fmt: skip
     return draw(model, plan, drawing)
+
+
+def _contents(melody: Melody) -> list[tuple[tuple[int, int, int], ...]]:
+    """The notes that begin in each bar: onset from its start, length, pitch."""
+    return [
+        tuple(
+            (n.onset - b.start, n.duration, n.pitch)
+            for n in melody.notes
+            if b.start <= n.onset < b.end
+        )
+        for b in melody.bars
+    ]
 
 
 def _after(melody: Melody, tick: int) -> Melody:
