@@ -317,13 +317,17 @@ def main() -> None:
     args = parser.parse_args()
     if args.data is None:
         parser.error("where is the data? give --data or set TUNESMITH_DATA")
+    kinds = (args.tokens or [TOKENS[args.table]]) if args.model else []
+    if args.table == "b3" and args.tokens:
+        parser.error("--tokens are for b2")
+    if args.steps and len(args.steps) != len(kinds):
+        parser.error("give --steps for each of --tokens, with --model")
     folds = args.fold or ([0] if args.model else list(range(FOLDS)))
     job = Job(args.table, args.data, args.work, args.seed)
     rows: dict[str, Figures] = {row: {} for row in PPMS}
     for fold in folds:
         for row in PPMS:
             rows[row] |= job.kept(row, fold, lambda r=row, f=fold: baseline(job, r, f))
-    kinds = (args.tokens or [TOKENS[args.table]]) if args.model else []
     many = args.steps or [None] * len(kinds)
     models = []
     for tokens, steps_ in zip(kinds, many, strict=True):

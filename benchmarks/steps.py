@@ -38,7 +38,10 @@ UPSIDE_DOWN = np.append(-np.arange(12) % 12, [REST, END]).astype(np.uint16)
 
 
 class StepsVocabulary(LettersVocabulary):
-    """As many semitones above the note before, modulo twelve; of the first note, none."""
+    """As many semitones above the note before, modulo twelve; of the first note, none.
+
+    In a song from amid on the first counts from the note that is left out before it.
+    """
 
     kind = "steps"
 

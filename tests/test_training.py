@@ -321,6 +321,13 @@ def test_resuming_with_other_settings_names_them(whole, tmp_path):
     assert finished == records(whole[0])[-1]
 
 
+@pytest.mark.parametrize("rate", [0.0, -0.01, float("nan"), float("inf")])
+def test_a_learning_rate_must_be_above_zero(tmp_path, rate):
+    with pytest.raises(UsageError, match="not above 0"):
+        run(tmp_path / "run", recipe=Recipe(batch_tokens=512, matrix_rate=rate))
+    assert not (tmp_path / "run").exists()
+
+
 def test_dropout_resumes_too(tmp_path):
     recipe = Recipe(batch_tokens=512, dropout=0.2)
     run(tmp_path / "a", steps=6, recipe=recipe)

@@ -100,11 +100,22 @@ def test_where_nothing_else_comes_new_bars_may_repeat_the_tune(model):
     asked = Constraints(scale="G", note_values="1/4", rest_share="0:0", range="G4:G4")
     tunes = continue_(model, abc("GGGG|GGGG|"), asked, bars=2, count=2, seed=1)
     assert [t.melody.pitches for t in tunes] == [(67,) * 16] * 2
+    assert tunes[0].receipt["redrawn"] == {"they only repeat the tune": 14}
+
+
+def test_repeats_are_known_off_the_grid_and_are_not_ranked(model):
+    sailor = tunesmith.read(EXAMPLES / "britain.abc")[1]
+    notes = tuple(replace(n, onset=n.onset + 3, duration=n.duration - 9) for n in sailor.notes)
+    how = {"bars": 8, "count": 1, "from_": 6, "seed": 3}
+    for melody in (sailor, replace(sailor, notes=notes)):
+        (tune,) = continue_(model, melody, **how)
+        assert tune.receipt["redrawn"]["they only repeat the tune"] > 0
+        assert tune.receipt["chosen"]["from"] == 6
 
 
 @pytest.mark.parametrize(("asked", "degrees"), [
     (None, {0}), (Constraints(key="D"), {7}), (Constraints(end="D"), {7}),
-    (Constraints(scale="A B D E"), {2}),
+    (Constraints(scale="A B D E"), {2}), (Constraints(range="C4:C6"), {0}),
 ])  # fmt: skip
 def test_new_bars_end_on_the_tonic_unless_something_else_is_asked(model, asked, degrees):
     tunes = continue_(model, abc("GABc|d2B2|cBAG|A2D2|"), asked, bars=4, count=4, seed=1)

@@ -163,7 +163,7 @@ def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
     seed = secrets.randbits(32) if how.seed is None else how.seed
     how = replace(how, seed=seed)
     tunes: list[Tune] = []
-    others: list[tuple[str, Tune]] = []  # and why a better one is looked for
+    others: list[tuple[bool, str, Made, int]] = []  # equal to one before; why not; and its number
     seen: set[tuple[Note, ...]] = set()
     tried, why = 0, ""
     redrawn: Counter[str] = Counter()
@@ -179,19 +179,21 @@ def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
                 redrawn[said] += 1
                 continue
             seen.add(made.melody.notes)
-            tune = _tune(model, plan, how, made, tried + i)
-            if plan.rather and (better := _EQUAL if equal else plan.rather(made.melody)):
-                redrawn[better] += 1
-                others.append((better, tune))
+            better = plan.rather(made.melody) if plan.rather else ""
+            if plan.rather and (better or equal):
+                redrawn[better or _EQUAL] += 1
+                others.append((equal, better or _EQUAL, made, tried + i))
             else:
-                tunes.append(tune)
+                tunes.append(_tune(model, plan, how, made, tried + i))
         tried += size
-    for better, tune in sorted(others, key=lambda o: o[0] == _EQUAL)[: how.drawn - len(tunes)]:
+    wanted = how.count if plan.rather else how.drawn
+    others.sort(key=lambda other: other[0])
+    for _, better, made, index in others[: max(0, wanted - len(tunes))]:
         redrawn[better] -= 1
-        tunes.append(tune)
-    if len(tunes) < how.drawn:
+        tunes.append(_tune(model, plan, how, made, index))
+    if len(tunes) < wanted:
         raise UsageError(
-            f"only {len(tunes)} of {tried} tunes pass, and {how.drawn} are wanted: {why}",
+            f"only {len(tunes)} of {tried} tunes pass, and {wanted} are wanted: {why}",
             remedy="loosen that, or ask for fewer",
         )
     for tune in tunes:

@@ -15,6 +15,7 @@ from tunesmith.api.receipts import Made, asked_data, plain
 from tunesmith.api.silence import SAY_SILENCE, too_silent
 from tunesmith.decoding.constraints import Constraints, Primed
 from tunesmith.decoding.constraints.inside import Following
+from tunesmith.decoding.constraints.parsing import parse_range
 from tunesmith.errors import InputError, UsageError
 from tunesmith.keyfinding import with_estimates
 from tunesmith.melody import TICKS_PER_QUARTER, Melody
@@ -23,7 +24,14 @@ from tunesmith.tokens import NotesVocabulary
 from tunesmith.tokens.base import Ids
 from tunesmith.tokens.grammar import MOST_BARS, NotesGrammar
 from tunesmith.tokens.notes import primer_ids
-from tunesmith.tokens.table import FIRST_EVENT, METER0, density_class, meter_token
+from tunesmith.tokens.table import (
+    FIRST_EVENT,
+    HIGHEST,
+    LOWEST,
+    METER0,
+    density_class,
+    meter_token,
+)
 
 
 def prepared(melody: Melody, *, strip: bool) -> Melody:
@@ -90,7 +98,7 @@ def header_wishes(
     return found
 
 
-_SAY_ENDING = {"end", "cadence", "contour", "range", "form", "chords"}
+_SAY_ENDING = {"end", "cadence", "contour", "form", "chords"}
 """What is asked for that says on which pitches a melody may end, or may follow to say it."""
 
 
@@ -99,21 +107,27 @@ def own_ending(
 ) -> dict[str, Any]:
     """On which pitch a melody that gets a new end closes: the nearest to its last one.
 
-    Nothing is said where none lies within its range, or what is asked for may say another end.
+    Nothing is said where none lies within its range, or that asked for, or where something else
+    that is asked for may say another end.
 
     Args:
         melody: as it is.
         constraints: what its new bars must keep.
         close: pitch classes to close on; without any the tonic, as most melodies do.
     """
-    if _SAY_ENDING & constraints.asked().keys():
+    another_mode = constraints.mode and melody.key and constraints.mode != melody.key.mode
+    if _SAY_ENDING & constraints.asked().keys() or (another_mode and constraints.key is None):
         return {}
     degrees = constraints.degrees
     if len(degrees):
         close = degrees.classes(1)
     elif not close and melody.key:
         close = {melody.key.pitch_class}
-    found = [p for p in range(min(melody.pitches), max(melody.pitches) + 1) if p % 12 in close]
+    low, high = min(melody.pitches), max(melody.pitches)
+    if constraints.range is not None:
+        low, high = parse_range(constraints.range)
+    low, high = max(low, LOWEST), min(high, HIGHEST)
+    found = [p for p in range(low, high + 1) if p % 12 in close]
     return {"last": min(found, key=lambda p: abs(p - melody.pitches[-1]))} if found else {}
 
 
@@ -204,7 +218,7 @@ def continue_(
         few = "they have fewer notes than bars" * (len(new(made).notes) < bars)
         return few or too_silent(new(made), most_silence)
 
-    known = set(_contents(source))
+    known = set(_contents(vocabulary.decode(encoded.ids)))
 
     def rather(made: Melody) -> str:
         return "they only repeat the tune" * (known >= set(_contents(new(made))))

@@ -131,7 +131,7 @@ def vary(
     _check_asked(asked, kept)
     source = on_grid(melody)
     work = _Variation(source, kept, amount, asked)
-    wishes = header_wishes(model, source, Constraints(), drawing)
+    wishes = header_wishes(model, source, asked, drawing)
 
     def make(generators: Sequence[np.random.Generator], progress: Progress | None) -> list[Made]:
         jobs = [work.job(generator) for generator in generators]
