@@ -37,7 +37,7 @@ from tunesmith.decoding.constraints.events import (
 from tunesmith.decoding.constraints.explaining import Conflict, _smallest
 from tunesmith.decoding.constraints.inside import Inside
 from tunesmith.decoding.constraints.pitches import ContourOf, Heard, SomeKey
-from tunesmith.decoding.constraints.search import Allowance, Search
+from tunesmith.decoding.constraints.search import Allowance, OutOfBudget, Search
 from tunesmith.decoding.constraints.times import NoteValues
 from tunesmith.decoding.constraints.tunegraph import TuneGraph
 from tunesmith.decoding.generating import TRIES
@@ -779,3 +779,18 @@ def test_the_shape_of_a_melody_whose_line_is_followed_is_tried_first() -> None:
     told = replace(asked, meter="3/4", bars=9).assemble()[0]
     assert [METERS[m] for m in told.meters()] == ["3/4"] and told.bar_counts() == (9,)
     assert not replace(asked, pitches_from=Melody(notes[:6])).assemble()[0].contradiction
+
+
+def test_a_key_that_cannot_be_settled_hides_no_other(monkeypatch: Any) -> None:
+    asked = Constraints(mode="phrygian", bars=2, meter="4/4")
+    real, unsure = Search.any_alive, [True]
+
+    def any_alive(self: Search, groups: Any, *how: Any) -> bool:
+        if unsure:
+            unsure.pop()
+            raise OutOfBudget
+        return real(self, groups, *how)
+
+    monkeypatch.setattr(Search, "any_alive", any_alive)
+    melody = drawn(asked, count=1)[0]
+    assert not unsure and not broken(melody, asked)

@@ -271,8 +271,10 @@ class Steered(Grammar):
                 usual[token] = abs(key.sharps) <= MOST_ACCIDENTALS
         if not self.search.hears_head():
             return usual if usual.any() else mask
-        live = any(self._after_is_live(spot, int(t)) for t in np.flatnonzero(usual))
-        return usual if live else mask
+        try:
+            return usual if self._any_after_is_live(spot, usual) else mask
+        except OutOfBudget:
+            return mask
 
     def _narrow_header(self, spot: Spot, mask: Mask) -> None:
         tune = spot.tune
@@ -485,12 +487,23 @@ class Steered(Grammar):
         if groups is None:
             return False
         if tune.last == "mode" and search.hears_head():
-            return any(
-                self._after_is_live(spot, int(t)) for t in np.flatnonzero(self.allowed(spot))
-            )
+            return self._any_after_is_live(spot, self.allowed(spot))
         known = tune.last == "meter"
         meters = (tune.meter - METER0,) if known else self.facts.meters()
         return search.any_alive(groups, unlike(meters), allowance)
+
+    def _any_after_is_live(self, spot: Spot, mask: Mask) -> bool:
+        """Whether an end can be reached after some of these ids; one not settled hides no other."""
+        unsettled = False
+        for token in np.flatnonzero(mask):
+            try:
+                if self._after_is_live(spot, int(token)):
+                    return True
+            except OutOfBudget:
+                unsettled = True
+        if unsettled:
+            raise OutOfBudget
+        return False
 
     def _after_is_live(self, spot: Spot, token: int) -> bool:
         after = self._advance(spot, token)
