@@ -2,7 +2,7 @@
 
     python benchmarks/pop.py b2|b3 [--data FOLDER] [--work FOLDER] [--seed 0] [--fold 0 1 …]
         [--model --size nano --dropout 0 (--minutes 5 | --steps N)]
-    python benchmarks/pop.py b2 --model --tokens letters steps --steps 2000 1350 …
+    python benchmarks/pop.py b2 --model --tokens letters steps --steps 2000 2500 …
 
 B2 are the seed's letters (`seed/melodies_letters.txt` in the data folder): nats a symbol,
 rests counted, the end of the line predicted and counted. B3 is `bimmuda`: bits a sounding
@@ -190,7 +190,7 @@ def trained(job: Job, fold: int, wanted: Wanted) -> Figures:
             for tune, whole, one in zip(test, ids, scores, strict=True)
         }
     assert isinstance(job.vocabulary, LettersVocabulary)
-    views = [(np.arange(14), END)]
+    views = [(np.arange(END + 1), END)]
     if isinstance(vocabulary, StepsVocabulary):
         views.append((UPSIDE_DOWN, END + WHOLE.index("upside down")))
     else:

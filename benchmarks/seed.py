@@ -460,7 +460,7 @@ SEED_SHAPE = {
 }  # fmt: skip
 """As many weights in the layers as the seed's: 3 x 512 in the gated layer for 2 x 768."""
 FEWER = {"shared": HEADS, "inner": 160}
-"""One head of keys and values, and a narrow gated layer: all that the text asks for."""
+"""One head of keys and values and a narrow gated layer: under half of the weights."""
 
 
 def _words(shape: dict[str, Any]) -> list[str]:

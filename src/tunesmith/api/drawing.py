@@ -179,10 +179,10 @@ def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
                 redrawn[said] += 1
                 continue
             seen.add(made.melody.notes)
-            better = plan.rather(made.melody) if plan.rather else ""
-            if plan.rather and (better or equal):
-                redrawn[better or _EQUAL] += 1
-                others.append((equal, better or _EQUAL, made, tried + i))
+            better = (plan.rather(made.melody) or _EQUAL * equal) if plan.rather else ""
+            if better:
+                redrawn[better] += 1
+                others.append((equal, better, made, tried + i))
             else:
                 tunes.append(_tune(model, plan, how, made, tried + i))
         tried += size

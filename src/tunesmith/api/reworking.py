@@ -17,6 +17,7 @@ from tunesmith.decoding.constraints import Constraints, Primed
 from tunesmith.decoding.constraints.inside import Following
 from tunesmith.decoding.constraints.parsing import parse_range
 from tunesmith.errors import InputError, UsageError
+from tunesmith.evaluation.lines import Line
 from tunesmith.keyfinding import with_estimates
 from tunesmith.melody import TICKS_PER_QUARTER, Melody
 from tunesmith.theory import SCALES
@@ -218,10 +219,11 @@ def continue_(
         few = "they have fewer notes than bars" * (len(new(made).notes) < bars)
         return few or too_silent(new(made), most_silence)
 
-    known = set(_contents(vocabulary.decode(encoded.ids)))
+    known = _contents(vocabulary.decode(encoded.ids))
 
     def rather(made: Melody) -> str:
-        return "they only repeat the tune" * (known >= set(_contents(new(made))))
+        added = new(made)
+        return "they only repeat the tune" * bool(added.notes and known >= _contents(added))
 
     plan = Plan(
         "continue", make, lambda made: [(keeps, new(made))], new=new, refuse=refuse, rather=rather,
@@ -231,16 +233,10 @@ def continue_(
     return draw(model, plan, drawing)
 
 
-def _contents(melody: Melody) -> list[tuple[tuple[int, int, int], ...]]:
-    """The notes that begin in each bar: onset from its start, length, pitch."""
-    return [
-        tuple(
-            (n.onset - b.start, n.duration, n.pitch)
-            for n in melody.notes
-            if b.start <= n.onset < b.end
-        )
-        for b in melody.bars
-    ]
+def _contents(melody: Melody) -> set[tuple[bytes, ...]]:
+    """The full bars with notes: where they begin, how long and how high they are."""
+    bars = Line(melody).bar_contents()
+    return {(at.tobytes(), long.tobytes(), high.tobytes()) for _, _, at, long, high in bars}
 
 
 def _after(melody: Melody, tick: int) -> Melody:
