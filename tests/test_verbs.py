@@ -103,14 +103,17 @@ def test_where_nothing_else_comes_new_bars_may_repeat_the_tune(model):
     assert tunes[0].receipt["redrawn"] == {"they only repeat the tune": 14}
 
 
-def test_repeats_are_known_off_the_grid_and_are_not_ranked(model):
-    sailor = tunesmith.read(EXAMPLES / "britain.abc")[1]
-    notes = tuple(replace(n, onset=n.onset + 3, duration=n.duration - 9) for n in sailor.notes)
-    how = {"bars": 8, "count": 1, "from_": 6, "seed": 3}
-    for melody in (sailor, replace(sailor, notes=notes)):
-        (tune,) = continue_(model, melody, **how)
-        assert tune.receipt["redrawn"]["they only repeat the tune"] > 0
-        assert tune.receipt["chosen"]["from"] == 6
+def test_repeats_of_the_tune_stay_out_of_a_ranking(model):
+    asked = Constraints(scale="G", note_values="1/4", rest_share="0:0", range="G4:G4")
+    (tune,) = continue_(model, abc("GGGG|GGGG|"), asked, bars=2, from_=6, seed=1)
+    assert tune.receipt["chosen"]["from"] == 1
+
+
+def test_repeats_of_a_tune_off_the_grid_are_known(model):
+    notes = tuple(Note(480 * i + 9, 465, 67) for i in range(8))  # quarters once on the grid
+    asked = Constraints(scale="G", note_values="1/4", rest_share="0:0", range="G4:G4")
+    (tune,) = continue_(model, Melody(notes, duration=8 * 480), asked, bars=2, seed=1)
+    assert tune.receipt["redrawn"] == {"they only repeat the tune": 7}
 
 
 @pytest.mark.parametrize(("asked", "degrees"), [

@@ -219,7 +219,7 @@ def continue_(
         few = "they have fewer notes than bars" * (len(new(made).notes) < bars)
         return few or too_silent(new(made), most_silence)
 
-    known = _contents(vocabulary.decode(encoded.ids))
+    known = _contents(source)
 
     def rather(made: Melody) -> str:
         added = new(made)
