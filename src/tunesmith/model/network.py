@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tunesmith.model.config import ModelConfig
-from tunesmith.model.processor import LONGEST, attend, in_use, normed
+from tunesmith.model.processor import LONGEST, attend, in_use, normed, thinned
 
 Recalled = tuple[Tensor, Tensor, Tensor]
 """What a tune recalls at each id: candidates (B, T, C), trust (B, T, C), places (B, T, P)."""
@@ -115,6 +115,8 @@ class Layer(nn.Module):
     def _drop(self, x: Tensor, chance: torch.Generator | None) -> Tensor:
         if chance is None or not self.dropout:
             return x
+        if x.device.type == "cpu":
+            return x * thinned(x, self.dropout, chance)
         kept = torch.empty_like(x).bernoulli_(1 - self.dropout, generator=chance)
         return x * kept.div_(1 - self.dropout)
 
@@ -230,7 +232,7 @@ class TrainingNetwork(nn.Module):
         chance: torch.Generator | None = None,
     ) -> Tensor:
         """Summed cross-entropy in nats of (B, T) targets; those below 0 do not count."""
-        counted = targets >= 0
-        x = self.hidden(ids, seen, chance)[counted]  # only what counts meets the output layer
-        logits = F.linear(x, self.model.embed_tokens.weight)
-        return F.cross_entropy(logits.float(), targets[counted], reduction="sum")
+        logits = F.linear(self.hidden(ids, seen, chance), self.model.embed_tokens.weight)
+        return F.cross_entropy(
+            logits.float().flatten(0, 1), targets.flatten(), ignore_index=-1, reduction="sum"
+        )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any, NamedTuple
@@ -98,13 +99,19 @@ def training_batches(
         chances = (np.random.default_rng([seed, epoch, int(i)]) for i in rows)
         return [vocabulary.augment(data[i], rng) for i, rng in zip(rows, chances, strict=True)]
 
-    due = islice(planned, start, None)
-    while some := list(islice(due, AHEAD)):
+    def made(some: list[tuple[int, list[NDArray[np.int64]]]]) -> list[list[Batch]]:
         rows = [part for _, parts in some for part in parts]
-        made = [tunes(epoch, part) for epoch, parts in some for part in parts]
-        ready = iter(padded(made, rows, vocabulary, context))
-        for _, parts in some:
-            yield list(islice(ready, len(parts)))
+        of = [tunes(epoch, part) for epoch, parts in some for part in parts]
+        ready = iter(padded(of, rows, vocabulary, context))
+        return [list(islice(ready, len(parts))) for _, parts in some]
+
+    due = islice(planned, start, None)
+    with ThreadPoolExecutor(1) as beside:  # the next ones are made while these are learnt
+        coming = beside.submit(made, list(islice(due, AHEAD)))
+        while True:
+            batches = coming.result()
+            coming = beside.submit(made, list(islice(due, AHEAD)))
+            yield from batches
 
 
 def _epoch(
@@ -116,7 +123,7 @@ def _epoch(
     in each epoch; the parts come in random order.
     """
     order = np.argsort(lengths * rng.uniform(0.95, 1.05, len(lengths)), kind="stable")
-    parts = grouped(order, np.minimum(lengths, context), tokens)
+    parts = grouped(order, np.minimum(lengths - 1, context), tokens)
     mixed = [parts[i] for i in rng.permutation(len(parts))]
     return [mixed[i : i + shards] for i in range(0, len(mixed), shards)]
 
@@ -124,15 +131,25 @@ def _epoch(
 def grouped(
     order: NDArray[np.int64], lengths: NDArray[np.int64], tokens: int
 ) -> list[NDArray[np.int64]]:
-    """Tunes in this order, cut into batches whose rows times longest row is at most `tokens`."""
+    """Tunes in this order, cut into batches whose rows times columns is at most `tokens`."""
     batches, first, longest = [], 0, 0
     for place, i in enumerate(order):
-        longest = max(longest, int(lengths[i]))
+        longest = max(longest, columns(int(lengths[i])))
         if place > first and (place + 1 - first) * longest > tokens:
             batches.append(order[first:place])
-            first, longest = place, int(lengths[i])
+            first, longest = place, columns(int(lengths[i]))
     batches.append(order[first:])
     return batches
+
+
+def columns(length: int) -> int:
+    """Of a batch whose longest row has that length: up to an eighth more.
+
+    Eight widths an octave, because the first products of a new shape take a processor many
+    times as long as those that follow.
+    """
+    step = 1 << max(0, length.bit_length() - 4)
+    return -(-length // step) * step
 
 
 def padded(
@@ -150,7 +167,7 @@ def padded(
         context: the longest row.
     """
     tunes = [t[: context + 1] for b in batches for t in b]
-    shape = (len(tunes), max(len(t) for t in tunes) - 1)
+    shape = (len(tunes), min(context, columns(max(len(t) for t in tunes) - 1)))
     inputs = np.full(shape, vocabulary.pad, np.int64)
     targets = np.full(shape, -1, np.int64)
     for row, ids in enumerate(tunes):
@@ -163,7 +180,7 @@ def padded(
     made, first = [], 0
     for batch, of in zip(batches, numbers, strict=True):
         last = first + len(batch)
-        length = max(len(t) for t in tunes[first:last]) - 1
+        length = min(context, columns(max(len(t) for t in tunes[first:last]) - 1))
         part = np.s_[first:last, :length]
         recalled = (seen.candidates[part], seen.trust[part], seen.places[part])
         made.append(Batch(inputs[part], targets[part], of, recalled))
@@ -196,7 +213,7 @@ class Validation:
         """
         order = np.argsort(data.lengths, kind="stable")
         batches: list[Batch] = []
-        groups = grouped(order, np.minimum(data.lengths, context), tokens)
+        groups = grouped(order, np.minimum(data.lengths - 1, context), tokens)
         for first in range(0, len(groups), AHEAD):
             rows = groups[first : first + AHEAD]
             tunes = [[vocabulary.unconditional(data[i]) for i in part] for part in rows]
