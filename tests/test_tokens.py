@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunesmith.errors import InputError, UsageError
-from tunesmith.melody import Key, Melody, Meter, Note
-from tunesmith.theory import scale_of
+from tunesmith.melody import MODES, Key, Melody, Meter, Note
+from tunesmith.theory import SCALES, scale_of
 from tunesmith.tokens import make_vocabulary, vocabulary_from_dict
 from tunesmith.tokens.notes import (
     LENGTHS,
@@ -17,6 +17,7 @@ from tunesmith.tokens.notes import (
     token_counts,
     unfold_infill,
 )
+from tunesmith.tokens.table import KEY_SLOT, LAST_SLOT, PITCH0, TURNED0, tonic_offset
 
 NOTES = make_vocabulary("notes", ("folk", "lieder"))
 LETTERS = make_vocabulary("letters")
@@ -197,6 +198,42 @@ def test_augmenting_keeps_the_tune_up_to_transposition(melody, seed):
     if melody.key and back.key:
         shift = back.notes[0].pitch - melody.notes[0].pitch
         assert (back.key.pitch_class - melody.key.pitch_class - shift) % 12 == 0
+
+
+@given(melodies(), st.integers(0, 99))
+def test_a_tune_turned_about_is_a_tune_and_marked(melody, seed):
+    ids = NOTES.encode(melody, "folk").ids
+    forth = NOTES.decode(ids)
+    turned = NOTES.turned(ids, np.random.default_rng(seed))
+    made = NOTES.decode(turned)
+    if (turned == ids).all():
+        return
+    assert made.duration == forth.duration and made.key == forth.key
+    way = turned[1] - TURNED0
+    pitches, lengths = made.pitches, [n.duration for n in made.notes]
+    if way in (1, 2):  # backwards: its first and last notes, and the header's
+        pitches, lengths = pitches[::-1], lengths[::-1]
+    assert lengths == [n.duration for n in forth.notes]
+    sums = {p + q for p, q in zip(pitches, forth.pitches, strict=True)}
+    if way == 1:
+        assert pitches == forth.pitches
+    else:
+        assert len(sums) == 1
+    assert turned[LAST_SLOT] - PITCH0 == made.pitches[-1] - tonic_offset(int(turned[KEY_SLOT]))
+    hidden = NOTES.augment(turned, np.random.default_rng(seed))
+    assert hidden[1] == turned[1] and not NOTES.charged(hidden)[1]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_upside_down_keeps_the_scale(mode):
+    key = Key("D", mode)
+    pitches = [62 + d for d in (*sorted(SCALES[mode]), 12)]
+    melody = Melody(tuple(Note(480 * i, 480, p) for i, p in enumerate(pitches)), key=key)
+    seed = next(s for s in range(99) if np.random.default_rng(s).integers(3) == 0)
+    made = NOTES.decode(NOTES.turned(NOTES.encode(melody).ids, np.random.default_rng(seed)))
+    assert {(p - 62) % 12 for p in made.pitches} == set(SCALES[mode])
+    assert list(made.pitches) == sorted(made.pitches, reverse=True)
+    assert abs(made.pitches[0] - 74) <= 6
 
 
 @given(melodies())

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from queue import SimpleQueue
 
@@ -20,12 +21,15 @@ torch = pytest.importorskip("torch")
 from safetensors.numpy import load_file  # noqa: E402
 
 from tunesmith.errors import InputError, OutputError, TunesmithError, UsageError  # noqa: E402
+from tunesmith.melody import Key, Melody, Note  # noqa: E402
 from tunesmith.model.checkpoint import load_checkpoint  # noqa: E402
 from tunesmith.model.config import ModelConfig  # noqa: E402
 from tunesmith.model.inference import Network  # noqa: E402
+from tunesmith.model.processor import thinned  # noqa: E402
 from tunesmith.tokens import make_vocabulary  # noqa: E402
+from tunesmith.tokens.table import TURNED0  # noqa: E402
 from tunesmith.training import Recipe, TokenData, train  # noqa: E402
-from tunesmith.training.data import grouped, training_batches  # noqa: E402
+from tunesmith.training.data import columns, grouped, training_batches  # noqa: E402
 from tunesmith.training.optimiser import orthogonal, rate  # noqa: E402
 from tunesmith.training.work import _begin, divided  # noqa: E402
 
@@ -138,6 +142,42 @@ def test_grouping_keeps_to_the_tokens():
     lengths = np.array([5, 5, 6, 30, 7])
     groups = grouped(np.arange(5), lengths, 18)
     assert [g.tolist() for g in groups] == [[0, 1, 2], [3], [4]]
+
+
+def test_batches_have_few_shapes_and_little_to_spare():
+    widths = [columns(n) for n in range(1, 2049)]
+    assert all(n <= w <= max(n + 1, 1.125 * n) for n, w in enumerate(widths, 1))
+    assert len(set(widths)) < 80
+    shapes = {part.inputs.shape[1] for parts in batches(0, 40) for part in parts}
+    assert shapes <= {columns(n) for n in range(1, 49)}
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean():
+    kept = thinned(torch.ones(1000, 193), 0.2, torch.Generator().manual_seed(1))
+    assert len(kept.unique()) == 2
+    assert (kept == 0).float().mean() == pytest.approx(0.2, abs=0.005)
+    assert kept.mean() == pytest.approx(1, abs=0.005)
+    again = thinned(torch.ones(1000, 193), 0.2, torch.Generator().manual_seed(1))
+    assert torch.equal(kept, again)
+
+
+def test_tunes_turned_about_resume_too():
+    notes = make_vocabulary("notes", ("folk",))
+    notes_of = [tuple(Note(480 * i, 480, 60 + n + i % 5) for i in range(16)) for n in range(12)]
+    tunes = [notes.encode(Melody(n, key=Key("C", "major")), "folk").ids for n in notes_of]
+    data = TokenData(np.concatenate(tunes), np.cumsum([0, *map(len, tunes)]))
+    how = {"context": 99, "tokens": 300, "shards": 1, "seed": 2, "turned": 0.5}
+    whole = list(islice(training_batches(data, notes, start=0, **how), 12))
+    later = list(islice(training_batches(data, notes, start=5, **how), 7))
+    for a, b in zip(whole[5:], later, strict=True):
+        assert np.array_equal(a[0].inputs, b[0].inputs)
+    marks = np.concatenate([part.inputs[:, 1] for parts in whole for part in parts])
+    assert 0.3 < np.mean(marks >= TURNED0) < 0.7
+
+
+def test_letters_are_not_turned_about(tmp_path):
+    with pytest.raises(UsageError, match="cannot be turned about"):
+        run(tmp_path / "x", recipe=replace(RECIPE, turned=0.5))
 
 
 # -- optimiser ---------------------------------------------------------------------

@@ -33,6 +33,7 @@ def train(
     start_from: str | Path | None = None,
     dropout: float | None = None,
     rate: float | None = None,
+    turned: float | None = None,
     device: str = "auto",
     force: bool = False,
     log: Callable[[dict[str, Any]], None] | None = None,
@@ -56,6 +57,8 @@ def train(
             default it grows with how often the run goes through its tunes, up to 0.2.
         rate: what to multiply the usual learning rates with; above 0, 1 by default. Fine-tuning
             that is to keep more of the model it starts from takes less.
+        turned: share of tunes that are learned upside down, backwards or both, and marked so, 0
+            to 1; 0 by default. It keeps a small corpus from being learnt by heart.
         device: 'auto', 'cpu', 'cuda' or 'mps'.
         force: replace a run that is in `out`.
         log: told each record of `metrics.jsonl`, and notes as {'note': text}.
@@ -103,6 +106,8 @@ def train(
     recipe = training.Recipe(**begun["recipe"]) if begun else training.Recipe.of_size(config)
     if dropout is not None:
         recipe = replace(recipe, dropout=dropout)
+    if turned is not None:
+        recipe = replace(recipe, turned=turned)
     if rate is not None:
         usual = training.Recipe.of_size(config)
         recipe = replace(

@@ -111,6 +111,15 @@ def train(
         float | None,
         typer.Option(min=0.001, max=10, help="Times the usual learning rates.  [default: 1]"),
     ] = None,
+    turned: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of tunes learned upside down or backwards, for a small corpus.  "
+            "[default: 0]",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     force: Force = False,
 ) -> None:
@@ -119,8 +128,8 @@ def train(
 
     last = run(
         corpus, out, tokens=tokens, size=size, minutes=minutes, steps=steps, seed=seed,
-        resume=resume, start_from=start_from, dropout=dropout, rate=rate, device=device,
-        force=force, log=_print_step,
+        resume=resume, start_from=start_from, dropout=dropout, rate=rate, turned=turned,
+        device=device, force=force, log=_print_step,
     )  # fmt: skip
     if last.get("stopped"):
         again = f" --start-from {start_from}" if start_from else ""

@@ -51,7 +51,7 @@ class _Norm(torch.autograd.Function):
 
 
 def thinned(x: Tensor, dropout: float, chance: torch.Generator) -> Tensor:
-    """What to multiply x with for dropout: 0, or what makes up for the zeros; of its shape and type.
+    """What x is to be multiplied with for dropout, of its shape and type.
 
     A byte of chance for each place is ten times faster than torch's own draw; the share is
     rounded to a 256th.

@@ -82,6 +82,10 @@ class Vocabulary(ABC):
     def augment(self, ids: Ids, rng: np.random.Generator) -> Ids:
         """The tune as training sees it this time: transposed, attributes dropped, and so on."""
 
+    def turned(self, ids: Ids, rng: np.random.Generator) -> Ids:
+        """The tune turned into another one, and marked so, before it is augmented; or as it is."""
+        return ids
+
     @abstractmethod
     def unconditional(self, ids: Ids) -> Ids:
         """The tune with nothing given beforehand: every attribute unknown."""

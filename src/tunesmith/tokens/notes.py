@@ -61,6 +61,8 @@ from tunesmith.tokens.table import (
     STYLE_SLOTS,
     TICKS_PER_STEP,
     TIE,
+    TURNED,
+    TURNED0,
     UNKNOWN,
     bar_token,
     density_class,
@@ -78,6 +80,15 @@ ATTRIBUTE_UNKNOWN_SHARE = 0.4
 INFILL_SHARE = 0.2
 TRANSPOSED_SHARE = 0.1
 
+_MIRROR = {UNKNOWN: 4} | {
+    MODE0 + MODES.index(mode): degree
+    for mode, degree in {
+        "major": 4, "minor": 10, "dorian": 0, "phrygian": 8, "lydian": 6, "mixolydian": 2,
+        "locrian": 6,
+    }.items()
+}  # fmt: skip
+"""By the id of a mode, what a degree and its mirror image add up to, in semitones."""
+
 
 class NotesVocabulary(Vocabulary):
     """The table described above; see the module."""
@@ -86,9 +97,9 @@ class NotesVocabulary(Vocabulary):
     passes = 6
 
     def __init__(self, styles: tuple[str, ...] = ()) -> None:
-        if len(styles) > STYLE_SLOTS:
+        if len(styles) > STYLE_SLOTS - TURNED:
             raise InputError(
-                f"{len(styles)} styles, and there are {STYLE_SLOTS}",
+                f"{len(styles)} styles, and there are {STYLE_SLOTS - TURNED}",
                 remedy="put some sources in one folder",
             )
         self.names = NAMES
@@ -174,10 +185,44 @@ class NotesVocabulary(Vocabulary):
         hidden = rng.random(len(ATTRIBUTES)) < ATTRIBUTE_UNKNOWN_SHARE
         hidden |= rng.random() < ALL_UNKNOWN_SHARE
         hidden[KEY_SLOT - 1] = False
+        hidden[0] &= not _is_turned(ids)  # what `?` composes is never turned
         ids[1:FIRST_EVENT][hidden] = UNKNOWN
         if rng.random() < INFILL_SHARE:
             ids = fold_infill(ids, rng)
         return ids
+
+    def turned(self, ids: Ids, rng: np.random.Generator) -> Ids:
+        """Upside down, backwards or both, with the same chance; marked where the style was.
+
+        Upside down keeps the scale and, as nearly as it can, the range. A tune that changes its
+        metre, was cut, or ends in half a bar without a pickup has no backwards; it comes back
+        as it is, as does one that would leave the table.
+        """
+        way = int(rng.integers(TURNED))
+        made = ids if way == 0 else self._backwards(ids)
+        if made is not None and way != 1:
+            made = _upside_down(made)
+        if made is None:
+            return ids
+        made = np.array(made)
+        made[1] = TURNED0 + way
+        return made
+
+    def _backwards(self, ids: Ids) -> Ids | None:
+        """The tune from its end to its beginning."""
+        if ids[-1] != END or ((ids >= METER0) & (ids < METER0 + len(METER_STEPS))).sum() != 1:
+            return None
+        forth = _melody_of(ids.tolist())
+        full = METER_STEPS[ids[FIRST_EVENT] - METER0] * TICKS_PER_STEP
+        if forth.duration % full:
+            return None
+        back = Melody(
+            tuple(Note(forth.duration - n.end, n.duration, n.pitch) for n in forth.notes[::-1]),
+            forth.meters,
+            pickup=full - forth.pickup if forth.pickup else 0,
+            key=forth.key,
+        )
+        return self.encode(back).ids
 
     def _transposed(self, ids: Ids, rng: np.random.Generator) -> Ids:
         """Moved by -5 to +6 semitones, as far as its pitches stay in the table; a copy."""
@@ -210,6 +255,7 @@ class NotesVocabulary(Vocabulary):
 
     def charged(self, ids: Ids) -> NDArray[np.bool_]:  # noqa: D102
         news: NDArray[np.bool_] = (ids != BOS) & (ids != UNKNOWN)
+        news[1:2] &= not _is_turned(ids)
         news[KEY_SLOT : KEY_SLOT + 1] = True
         return news
 
@@ -228,6 +274,26 @@ class NotesVocabulary(Vocabulary):
     def grammar(self, wishes: Mapping[str, Any] | None = None) -> NotesGrammar:
         """The grammar; see `NotesGrammar` for the wishes it can keep."""
         return NotesGrammar(self.styles, wishes)
+
+
+def _is_turned(ids: Ids) -> bool:
+    """Whether the tune is marked as one that was turned."""
+    return bool(TURNED0 <= ids[1] < TURNED0 + TURNED)
+
+
+def _upside_down(ids: Ids) -> Ids | None:
+    """The tune mirrored so that its scale stays; None if that leaves the table."""
+    pitches = ids >= PITCH_LOWEST
+    low, high = (int(f(ids[pitches])) - PITCH0 for f in (min, max))
+    sum_ = low + high
+    sum_ += (_MIRROR[int(ids[2])] - sum_ + 5) % 12 - 5
+    if sum_ - high < LOWEST or sum_ - low > HIGHEST:
+        return None
+    made = np.array(ids)
+    made[pitches] = sum_ + 2 * PITCH0 - ids[pitches].astype(int)
+    lowest, highest = FIRST_EVENT - 3, FIRST_EVENT - 2
+    made[lowest], made[highest] = made[highest], made[lowest]
+    return made
 
 
 def token_counts(melody: Melody) -> dict[str, int]:

@@ -18,6 +18,8 @@ TABLE_VERSION = 3
 SPECIALS = ("bos", "end", "?", "gap", "fill", "pickup", "rest", "tie")
 BOS, END, UNKNOWN, GAP, FILL, PICKUP, REST, TIE = range(len(SPECIALS))
 STYLE_SLOTS = 16
+TURNED = 3
+"""The last slots of style say that the tune was turned: upside down, backwards, or both."""
 KEYNAMES = tuple(Key.from_pitch_class(p).tonic for p in range(12))
 DENSITIES = (0.5, 0.75, 1.0, 1.34, 1.67, 2.0, 3.0)
 """Bounds in sounding notes a quarter; a density below the first is class 0."""
@@ -50,6 +52,7 @@ DENSITY0, METER0, BAR0 = _ID["density:0"], _ID["meter:1/1"], _ID["bar:1"] - 1
 BAR_MORE, LENGTH0 = _ID["bar:more"], _ID["len:1"]
 PITCH_LOWEST = _ID[f"pitch:{LOWEST}"]
 PITCH0 = PITCH_LOWEST - LOWEST
+TURNED0 = MODE0 - TURNED
 ATTRIBUTES = ("style", "mode", "key", "density", "low", "high", "last")
 """The slots that follow `bos`, in order."""
 KEY_SLOT = 1 + ATTRIBUTES.index("key")

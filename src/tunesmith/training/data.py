@@ -80,6 +80,7 @@ def training_batches(
     shards: int,
     seed: int,
     start: int,
+    turned: float = 0.0,
 ) -> Iterator[list[Batch]]:
     """The batches of a run from number `start` on, without end, each in up to `shards` parts.
 
@@ -95,9 +96,14 @@ def training_batches(
         )
     )
 
+    def seen(ids: Ids, rng: np.random.Generator) -> Ids:
+        if turned and rng.random() < turned:
+            ids = vocabulary.turned(ids, rng)
+        return vocabulary.augment(ids, rng)
+
     def tunes(epoch: int, rows: NDArray[np.int64]) -> list[Ids]:
         chances = (np.random.default_rng([seed, epoch, int(i)]) for i in rows)
-        return [vocabulary.augment(data[i], rng) for i, rng in zip(rows, chances, strict=True)]
+        return [seen(data[i], rng) for i, rng in zip(rows, chances, strict=True)]
 
     def made(some: list[tuple[int, list[NDArray[np.int64]]]]) -> list[list[Batch]]:
         rows = [part for _, parts in some for part in parts]

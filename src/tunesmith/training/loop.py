@@ -198,6 +198,12 @@ def _check(
         raise UsageError(f"the seed {seed}", remedy="give 0 or more")
     if recipe.batch_tokens < 1 or recipe.shards < 1 or not 0 <= (recipe.dropout or 0) < 1:
         raise UsageError("a batch needs tokens and parts, and dropout is from 0 to under 1")
+    if not 0 <= recipe.turned <= 1:
+        raise UsageError(f"{recipe.turned} of the tunes turned", remedy="give 0 to 1")
+    if recipe.turned and type(vocabulary).turned is Vocabulary.turned:
+        raise UsageError(
+            f"{vocabulary.kind} cannot be turned about", remedy="leave it out, or use notes"
+        )
     if not all(0 < r < math.inf for r in (recipe.matrix_rate, recipe.other_rate)):
         raise UsageError(
             "a learning rate that is not above 0", remedy="use 1, or 0.15 to fine-tune"

@@ -53,6 +53,7 @@ class Recipe:
         dropout: share of what each block writes that is dropped, 0 to under 1; None for the
             more, the oftener the run goes through its tunes: 0.2 where that is as often as is of
             use (`Vocabulary.passes`).
+        turned: share of tunes that are learned turned about, 0 to 1; see `Vocabulary.turned`.
     """
 
     batch_tokens: int = 2048
@@ -61,6 +62,7 @@ class Recipe:
     other_rate: float = 0.01
     weight_decay: float = 0.1
     dropout: float | None = None
+    turned: float = 0.0
 
     @classmethod
     def of_size(cls, config: ModelConfig) -> Recipe:
@@ -117,6 +119,7 @@ class Work:
             shards=self.recipe.shards,
             seed=self.seed,
             start=start,
+            turned=self.recipe.turned,
         )
 
     def beginning(self, dropout: float) -> tuple[TrainingNetwork, Optimiser]:
