@@ -14,7 +14,7 @@ from tunesmith.api.tracing import BOX, open_index
 from tunesmith.errors import InputError
 from tunesmith.evaluation.originality import judge
 from tunesmith.model.checkpoint import save_checkpoint
-from tunesmith.tokens.table import LAST_SLOT, PITCH0, PITCH_LOWEST
+from tunesmith.tokens.table import CLOSE_SLOT, LAST_SLOT, PITCH0, PITCH_LOWEST
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +64,10 @@ def test_a_receipt_makes_its_files_again_without_any_model(tunes, tmp_path):
     assert read_receipt(path).melody.notes == tunes[0].melody.notes
 
 
-def test_receipts_from_before_headers_told_the_last_pitch_still_make_their_files(tmp_path):
+@pytest.mark.parametrize("missing", [(CLOSE_SLOT,), (LAST_SLOT, CLOSE_SLOT)])
+def test_receipts_from_before_headers_told_the_end_still_make_their_files(tmp_path, missing):
     (tune,) = generate(load_model(), count=1, seed=2, bars=4)
-    old = [t for place, t in enumerate(tune.receipt["token_ids"]) if place != LAST_SLOT]
+    old = [t for place, t in enumerate(tune.receipt["token_ids"]) if place not in missing]
     path = tmp_path / "old.json"
     path.write_text(json.dumps({**tune.receipt, "token_ids": old}))
     again = read_receipt(path)

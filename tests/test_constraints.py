@@ -54,6 +54,7 @@ from tunesmith.tokens.table import (
     GAP,
     KEY0,
     KEY_SLOT,
+    LAST_SLOT,
     METERS,
     MODE0,
     PITCH0,
@@ -635,7 +636,7 @@ def test_the_last_pitch_that_the_model_chooses_agrees_with_the_ending(asked, pit
             alive = [t for t in np.flatnonzero(grammar.allowed(state)) if grammar.viable(state, t)]
             ids.append(int(rng.choice(alive)))
             state = grammar.advance(state, ids[-1])
-        low, high, last = ids[-3:]
+        low, high, last = ids[LAST_SLOT - 2 : LAST_SLOT + 1]
         assert low <= last <= high
         found.add(last - PITCH0 + tonic_offset(ids[KEY_SLOT]))
     assert found <= pitches and (found == pitches or len(pitches) > 2)

@@ -17,7 +17,7 @@ from tunesmith.tokens.notes import (
     token_counts,
     unfold_infill,
 )
-from tunesmith.tokens.table import KEY_SLOT, LAST_SLOT, PITCH0, TURNED0, tonic_offset
+from tunesmith.tokens.table import CLOSE_SLOT, KEY_SLOT, LAST_SLOT, PITCH0, TURNED0, tonic_offset
 
 NOTES = make_vocabulary("notes", ("folk", "lieder"))
 LETTERS = make_vocabulary("letters")
@@ -89,7 +89,7 @@ def test_a_tune_in_words():
     )
     words = NOTES.words(NOTES.encode(melody).ids)
     assert " ".join(words) == (
-        "bos ? mode:major key:G density:1 pitch:67 pitch:76 pitch:76 "  # as if in C, a fourth up
+        "bos ? mode:major key:G density:1 pitch:67 pitch:76 pitch:76 len:24 "  # as if in C, up 5
         "meter:3/4 "
         "pickup len:24 pitch:67 bar:2 len:48 pitch:72 len:24 pitch:74 "
         "bar:1 len:24 tie len:24 pitch:76 end"
@@ -99,7 +99,7 @@ def test_a_tune_in_words():
 def test_an_odd_length_is_a_sum_of_tied_ones():
     melody = Melody((Note(0, 5 * TICKS_PER_STEP, 60), Note(100, 1820, 62)))
     words = NOTES.words(NOTES.encode(melody).ids)
-    assert words[10:14] == ["len:4", "pitch:60", "len:1", "tie"]
+    assert words[11:15] == ["len:4", "pitch:60", "len:1", "tie"]
 
 
 @given(st.integers(1, 2000))
@@ -240,10 +240,10 @@ def test_upside_down_keeps_the_scale(mode):
 def test_unconditional_hides_every_attribute_and_charges_all_else(melody):
     ids = NOTES.encode(melody, "folk").ids
     hidden = NOTES.unconditional(ids)
-    others = [1, 2, 4, 5, 6, 7]  # all but the key, which says what the pitches mean
+    others = [1, 2, 4, 5, 6, 7, 8]  # all but the key, which says what the pitches mean
     assert (hidden[others] == UNKNOWN).all() and hidden[3] == ids[3]
-    assert (hidden[8:] == ids[8:]).all()
-    charged = [False] * 3 + [True] + [False] * 4 + [True] * (len(ids) - 8)
+    assert (hidden[9:] == ids[9:]).all()
+    charged = [False] * 3 + [True] + [False] * 5 + [True] * (len(ids) - 9)
     assert NOTES.charged(hidden).tolist() == charged
     assert (NOTES.unconditional(NOTES.encode(melody, "lieder").ids) == hidden).all()
 
@@ -339,6 +339,10 @@ def test_vocabulary_as_data(vocabulary):
     changed = vocabulary.to_dict() | {"tokens": list(reversed(vocabulary.names))}
     with pytest.raises(InputError, match="not those of this version"):
         vocabulary_from_dict(changed)
+    older = vocabulary.to_dict()
+    older["attributes"] = older["attributes"][:-1] or ["mode"]
+    with pytest.raises(InputError, match="not those of this version"):
+        vocabulary_from_dict(older)
 
 
 def test_no_two_tokens_have_one_name():
@@ -405,7 +409,7 @@ def test_of_a_range_without_a_note_of_the_scale_any_may_be_the_last():
     assert NOTES.words(_walk(grammar, NOTES.size, 1))[5:8] == ["pitch:61"] * 3
 
 
-def test_where_a_note_may_be_the_last_the_degree_that_the_header_tells_is_planned():
+def test_the_end_that_the_header_tells_is_planned():
     # Two bars of 2/4 after a pickup of an eighth; the last note, G, leaves the pickup's length.
     eighth = 240
     lengths, onset, notes = [1, 2, 2, 2, 1], 0, []
@@ -421,7 +425,16 @@ def test_where_a_note_may_be_the_last_the_degree_that_the_header_tells_is_planne
             planned.append((NOTES.names[token], {NOTES.names[i] for i in np.flatnonzero(mask)}))
         state = grammar.advance(state, int(token))
     octaves = {f"pitch:{p}" for p in range(31, 109, 12)}
-    assert planned == [("pitch:67", octaves)]
+    before = {f"len:{n}" for n in LENGTHS if n <= 24}  # up to the onset of the last one
+    assert planned == [("len:24", before), ("pitch:67", octaves)]
+    untimed = NOTES.encode(tune).ids
+    untimed[CLOSE_SLOT] = UNKNOWN
+    state, planned = grammar.start(), []
+    for token in untimed:
+        if grammar.planned(state) is not None:
+            planned.append(NOTES.names[token])
+        state = grammar.advance(state, int(token))
+    assert planned == ["pitch:67"]
     hidden = NOTES.unconditional(NOTES.encode(tune).ids)
     state = grammar.start()
     for token in hidden:

@@ -19,7 +19,7 @@ from tunesmith.errors import InputError, TunesmithError
 from tunesmith.evaluation.originality import judge, receipt_entry
 from tunesmith.melody import Melody
 from tunesmith.tokens import make_vocabulary
-from tunesmith.tokens.table import LAST_SLOT, PITCH_LOWEST, STYLE0, UNKNOWN, is_meter
+from tunesmith.tokens.table import CLOSE_SLOT, LAST_SLOT, PITCH_LOWEST, STYLE0, UNKNOWN, is_meter
 
 RECEIPT_FORMAT = 1
 _LARGEST = 4 * 1024 * 1024
@@ -180,9 +180,10 @@ def read_receipt(path: Path) -> Tune:
 
 
 def _as_now(ids: list[int], kind: object) -> list[int]:
-    """Ids of any version; before headers told the last pitch, the metre stood in its place."""
-    if kind == "notes" and len(ids) > LAST_SLOT and is_meter(ids[LAST_SLOT]):
-        return [*ids[:LAST_SLOT], UNKNOWN, *ids[LAST_SLOT:]]
+    """Ids of any version: headers did not always tell the last pitch and when it comes."""
+    for slot in (LAST_SLOT, CLOSE_SLOT):
+        if kind == "notes" and len(ids) > slot and is_meter(ids[slot]):
+            ids = [*ids[:slot], UNKNOWN, *ids[slot:]]
     return ids
 
 

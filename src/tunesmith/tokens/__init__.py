@@ -60,7 +60,8 @@ def vocabulary_from_dict(data: dict[str, Any]) -> Vocabulary:
             remedy="use another checkpoint",
         )
     vocabulary = VOCABULARIES[kind](tuple(styles))
-    if list(vocabulary.names) != data.get("tokens"):
+    said = data.get("tokens"), data.get("attributes", [])
+    if (list(vocabulary.names), list(vocabulary.attributes)) != said:
         raise InputError(
             "its tokens are not those of this version of Tunesmith",
             where="vocabulary.json",

@@ -38,12 +38,14 @@ class Vocabulary(ABC):
         names: the tokens in words, in the order of their ids; fixed.
         styles: names of the style tokens in use, in order.
         bos, end: ids of the first and the last token of every tune.
+        attributes: what a tune's header tells, in order.
         passes: how often training may go through its tunes before it only learns them by
             heart. Where every tune is transposed afresh each time, that takes long.
     """
 
     kind: ClassVar[str]
     passes: ClassVar[int] = 36
+    attributes: ClassVar[tuple[str, ...]] = ()
     names: tuple[str, ...]
     styles: tuple[str, ...]
     bos: int
@@ -126,7 +128,10 @@ class Vocabulary(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """As kept in `vocabulary.json`."""
-        return {"kind": self.kind, "styles": list(self.styles), "tokens": list(self.names)}
+        return {
+            "kind": self.kind, "styles": list(self.styles), "attributes": list(self.attributes),
+            "tokens": list(self.names),
+        }  # fmt: skip
 
 
 class Grammar(ABC):

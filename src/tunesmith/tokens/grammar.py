@@ -51,7 +51,8 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     "density": ("low",),
     "low": ("high",),
     "high": ("last",),
-    "last": ("meter",),
+    "last": ("close",),
+    "close": ("meter",),
     "meter": ("pickup", "bar"),
     "pickup": ("length",),
     "bar": ("change", "length"),
@@ -75,6 +76,7 @@ ROLES: dict[str, tuple[int, ...]] = {
     "low": (UNKNOWN, *_PITCHES),
     "high": (UNKNOWN, *_PITCHES),
     "last": (UNKNOWN, *_PITCHES),
+    "close": (UNKNOWN, *range(LENGTH0, LENGTH0 + len(LENGTHS))),
     "meter": tuple(_METERS),
     "change": tuple(_METERS),
     "pickup": (PICKUP,),
@@ -87,10 +89,17 @@ ROLES: dict[str, tuple[int, ...]] = {
 }
 """The ids that may play a role. No two roles that may follow the same one share an id."""
 
+_UP_TO = np.array([
+    [LENGTH0 <= t < LENGTH0 + len(LENGTHS) and LENGTHS[t - LENGTH0] <= steps
+     for t in range(len(NAMES))]
+    for steps in range(LENGTHS[-1] + 1)
+])  # fmt: skip
+_SILENT = np.isin(np.arange(len(NAMES)), (REST, TIE))
 _ON_DEGREE = np.array([
     [t in _PITCHES and (t - PITCH0) % 12 == degree for t in range(len(NAMES))]
     for degree in range(12)
 ])  # fmt: skip
+_TOLD = ("style", "mode", "density", "low", "high", "last", "close")
 MOST_BARS = 512
 MOST_ACCIDENTALS = 4
 """Sharps or flats of the signatures chosen where the user names no key."""
@@ -107,6 +116,7 @@ class TuneState(NamedTuple):
     low: int = UNKNOWN  # until the last pitch is told, as is `high`
     high: int = UNKNOWN
     last_degree: int = -1  # semitones above the tonic on which it is to end, 0 to 11, or -1
+    close: int = 0  # planned from the last onset to the end, or 0
     meter: int = 0
     length: int = 0  # of this bar
     filled: int = 0  # of this bar
@@ -183,12 +193,24 @@ class NotesGrammar(Grammar):
         return mask
 
     def planned(self, state: State) -> NDArray[np.bool_] | None:
-        """(V,) the pitches on the degree that the header tells, where a note may be the last."""
+        """(V,) what leads to the end that the header tells: its last onset, and its degree.
+
+        An onset in a bar before the last is not planned for, and with a pickup the last bar is
+        taken to be shorter by it.
+        """
         assert isinstance(state, TuneState)
-        if state.remaining != 1 or not state.pending or state.last_degree < 0:
+        if state.remaining != 1:
             return None
-        left = state.length - state.filled - state.pending
-        return _ON_DEGREE[state.last_degree] if left in (0, state.pickup) else None
+        degree = None if state.last_degree < 0 else _ON_DEGREE[state.last_degree]
+        left = state.length - state.pickup - state.filled  # before this event
+        if not 0 < state.close <= state.length - state.pickup:
+            ends = state.pending and left - state.pending in (0, -state.pickup)
+            return degree if ends else None
+        if left > state.close:
+            return None if state.pending else _UP_TO[min(left - state.close, len(_UP_TO) - 1)]
+        if not state.pending:
+            return None
+        return degree if left == state.close else _SILENT
 
     def advance(self, state: State, token: int) -> State:  # noqa: D102
         assert isinstance(state, TuneState)
@@ -208,6 +230,8 @@ class NotesGrammar(Grammar):
         if role == "last":  # nothing looks at low and high any more, and equal states are shared
             degree = -1 if token == UNKNOWN else (token - PITCH0) % 12
             return state._replace(low=UNKNOWN, high=UNKNOWN, last_degree=degree)
+        if role == "close":
+            return state._replace(close=0 if token == UNKNOWN else LENGTHS[token - LENGTH0])
         if role in ("meter", "change"):
             return state._replace(meter=token, length=METER_STEPS[token - METER0])
         if role == "pickup":
@@ -252,7 +276,7 @@ class NotesGrammar(Grammar):
         rule = getattr(self, f"_{role}", None)
         tokens = ROLES[role]
         # Whether a tune has a key at all is for the model to say.
-        if role in ("style", "mode", "density", "low", "high", "last") and self.generating:
+        if role in _TOLD and self.generating:
             if self.unknown:
                 return [UNKNOWN]
             tokens = tokens[1:]

@@ -2,11 +2,12 @@
 
 A tune reads
 
-    bos  style mode key density low high last  meter  [pickup …]  bar:8 …  …  bar:1 …  end
+    bos  style mode key density low high last close  meter  [pickup …]  bar:8 …  …  bar:1 …  end
 
-Each of the seven attributes may be `?`, unknown. All pitches are told as if the tonic
+Each of the eight attributes may be `?`, unknown. All pitches are told as if the tonic
 were C, so that a tune is the same in every key but for one token; `low` and `high`
-are the outer ones, `last` is the one it ends on. The key is therefore news like the
+are the outer ones, `last` is the one it ends on, and `close` is the length from its onset to the
+end of the tune. The key is therefore news like the
 notes, and its `?` is for tunes whose key is not known.
 
 A bar is its token, which says how many bars remain with it, a metre if it changes
@@ -38,6 +39,7 @@ from tunesmith.tokens.table import (
     BAR0,
     BAR_MORE,
     BOS,
+    CLOSE_SLOT,
     DENSITY0,
     END,
     FILL,
@@ -46,6 +48,7 @@ from tunesmith.tokens.table import (
     HIGHEST,
     KEY0,
     KEY_SLOT,
+    LAST_SLOT,
     LENGTH0,
     LENGTHS,
     LOWEST,
@@ -95,6 +98,7 @@ class NotesVocabulary(Vocabulary):
 
     kind = "notes"
     passes = 6
+    attributes = ATTRIBUTES
 
     def __init__(self, styles: tuple[str, ...] = ()) -> None:
         if len(styles) > STYLE_SLOTS - TURNED:
@@ -114,7 +118,7 @@ class NotesVocabulary(Vocabulary):
         ids = [BOS, *self._attributes(melody, style), meter_token(melody.meters[0])]
         first_pitch = PITCH0 - tonic_offset(ids[KEY_SLOT])  # the id of pitch 0, if it had one
         full_bars = len(bars) - bars[0].is_pickup
-        meter, i, sounding = ids[-1], 0, False
+        meter, i, sounding, finish = ids[-1], 0, False, starts[-1]
         for bar, (start, end) in zip(bars, pairwise(starts), strict=True):
             if bar.is_pickup:
                 ids.append(PICKUP)
@@ -138,10 +142,15 @@ class NotesVocabulary(Vocabulary):
                     _put(ids, until - onsets[i], first_pitch + melody.notes[i].pitch)
                     at, i, sounding = until, i + 1, True
                 else:
-                    if not _short_ending(bars, starts, bar, at, i == len(onsets) and sounding):
+                    if _short_ending(bars, starts, bar, at, i == len(onsets) and sounding):
+                        finish = at
+                    else:
                         _put(ids, end - at, REST)
                     at = end
         ids.append(END)
+        close = min(finish - onsets[-1], LENGTHS[-1])
+        if close in LENGTHS:
+            ids[CLOSE_SLOT] = length_token(close)
         return Encoded(np.array(ids, np.uint16), moved)
 
     def _attributes(self, melody: Melody, style: str | None) -> list[int]:
@@ -162,6 +171,7 @@ class NotesVocabulary(Vocabulary):
             PITCH0 + low,
             PITCH0 + high,
             PITCH0 + melody.pitches[-1] - tonic_offset(key),
+            UNKNOWN,  # for the end is not known before the bars are
         ]
 
     # -- ids to melody ---------------------------------------------------------
@@ -291,7 +301,7 @@ def _upside_down(ids: Ids) -> Ids | None:
         return None
     made = np.array(ids)
     made[pitches] = sum_ + 2 * PITCH0 - ids[pitches].astype(int)
-    lowest, highest = FIRST_EVENT - 3, FIRST_EVENT - 2
+    lowest, highest = LAST_SLOT - 2, LAST_SLOT - 1
     made[lowest], made[highest] = made[highest], made[lowest]
     return made
 

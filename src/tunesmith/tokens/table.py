@@ -12,7 +12,7 @@ from tunesmith.tokens.base import Ids
 STEPS_PER_QUARTER = 24
 TICKS_PER_STEP = TICKS_PER_QUARTER // STEPS_PER_QUARTER
 
-TABLE_VERSION = 3
+TABLE_VERSION = 4
 """Goes up whenever the same tune would give other ids, so that kept ids are made anew."""
 
 SPECIALS = ("bos", "end", "?", "gap", "fill", "pickup", "rest", "tie")
@@ -53,12 +53,14 @@ BAR_MORE, LENGTH0 = _ID["bar:more"], _ID["len:1"]
 PITCH_LOWEST = _ID[f"pitch:{LOWEST}"]
 PITCH0 = PITCH_LOWEST - LOWEST
 TURNED0 = MODE0 - TURNED
-ATTRIBUTES = ("style", "mode", "key", "density", "low", "high", "last")
+ATTRIBUTES = ("style", "mode", "key", "density", "low", "high", "last", "close")
 """The slots that follow `bos`, in order."""
 KEY_SLOT = 1 + ATTRIBUTES.index("key")
 """Where the key stands; it gives the pitches their meaning, so it is news, never hidden."""
 LAST_SLOT = 1 + ATTRIBUTES.index("last")
 """Where the last pitch of the tune stands."""
+CLOSE_SLOT = 1 + ATTRIBUTES.index("close")
+"""Where a length stands: that from the last onset to the end of the tune."""
 FIRST_EVENT = 1 + len(ATTRIBUTES)
 """Where the metre stands, the first token that is always known."""
 METER_STEPS = tuple(

@@ -291,7 +291,7 @@ class Steered(Grammar):
             _prefer(mask, self._around_an_ending(spot))
         elif tune.last == "high":
             _prefer(mask, self._endings(spot))
-        elif tune.last == "last":
+        elif tune.last == "close":
             meters = np.zeros_like(mask)
             meters[[METER0 + m for m in self.facts.meters()]] = True
             mask &= meters
