@@ -12,7 +12,8 @@ openewld=$1 lieder=$2
 mkdir -p box-run
 tunesmith prepare folk "$openewld" "$lieder" --licence 'openewld: MIT; lieder: CC0-1.0' \
     --longest-silence 1 --out box-run/corpus
-tunesmith train box-run/corpus --out box-run/run --size small --dropout 0.2 --steps 5600 --resume
+tunesmith train box-run/corpus --out box-run/run --size small \
+    --dropout 0.2 --turned 0.5 --steps 8000 --resume
 tunesmith train box-run/corpus --out box-run/finished --start-from box-run/run \
-    --dropout 0.3 --rate 0.15 --steps 600 --resume
+    --dropout 0.25 --rate 0.25 --steps 1200 --resume
 python "$(dirname "$0")/pack.py" box-run/finished box-run/corpus "$(dirname "$0")/../src/tunesmith/box"

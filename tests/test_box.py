@@ -14,7 +14,15 @@ from tunesmith.api.tracing import BOX, open_index
 from tunesmith.errors import InputError
 from tunesmith.evaluation.originality import judge
 from tunesmith.model.checkpoint import save_checkpoint
-from tunesmith.tokens.table import CLOSE_SLOT, LAST_SLOT, PITCH0, PITCH_LOWEST
+from tunesmith.tokens.table import (
+    CLOSE_SLOT,
+    LAST_SLOT,
+    LENGTH0,
+    LENGTHS,
+    PITCH0,
+    PITCH_LOWEST,
+    TICKS_PER_STEP,
+)
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +91,18 @@ def test_its_tunes_end_on_the_degree_that_their_header_plans(model, asked):
     # One may end with a rest, where the last note was not known to be that.
     assert sum((a - b) % 12 == 0 for a, b in zip(told, ends, strict=True)) >= 23
     assert len({a % 12 for a in told}) > 1  # not always the tonic
+
+
+@pytest.mark.parametrize("style", ["folk", "lieder"])
+def test_its_last_notes_begin_where_their_header_plans(model, style):
+    kept = due = 0
+    for tune in generate(model, count=24, seed=6, bars=8, style=style):
+        melody, planned = tune.melody, tune.receipt["token_ids"][CLOSE_SLOT] - LENGTH0
+        steps = LENGTHS[planned] * TICKS_PER_STEP
+        if steps <= melody.duration - melody.bars[-1].start:  # the last bar has room for it
+            due += 1
+            kept += melody.duration - melody.notes[-1].onset == steps
+    assert due >= 16 and kept >= due - 2
 
 
 def test_its_index_holds_its_training_tunes(model):

@@ -420,13 +420,17 @@ def test_the_end_that_the_header_tells_is_planned():
     grammar = NOTES.grammar()
     state, planned = grammar.start(), []
     for token in NOTES.encode(tune).ids:
-        mask = grammar.planned(state)
-        if mask is not None:
-            planned.append((NOTES.names[token], {NOTES.names[i] for i in np.flatnonzero(mask)}))
+        if plan := grammar.planned(state):
+            ids = {NOTES.names[i] for i in np.flatnonzero(plan.ids)}
+            planned.append((NOTES.names[token], ids))
         state = grammar.advance(state, int(token))
     octaves = {f"pitch:{p}" for p in range(31, 109, 12)}
-    before = {f"len:{n}" for n in LENGTHS if n <= 24}  # up to the onset of the last one
-    assert planned == [("len:24", before), ("pitch:67", octaves)]
+    up_to = {n: {f"len:{m}" for m in LENGTHS if m <= n} for n in (24, 48, 72)}
+    assert planned == [
+        ("len:24", up_to[72]), ("len:24", up_to[48]), ("bar:1", up_to[24]), ("len:24", up_to[24]),
+        ("pitch:67", octaves | {"rest", "tie"}),  # without a note there the last bar is full
+        ("end", {"end"}),
+    ]  # fmt: skip
     untimed = NOTES.encode(tune).ids
     untimed[CLOSE_SLOT] = UNKNOWN
     state, planned = grammar.start(), []

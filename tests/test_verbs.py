@@ -89,7 +89,7 @@ def test_continue_goes_on_in_the_last_metre_and_without_empty_bars(model):
 
 def test_new_bars_that_only_repeat_the_tune_are_drawn_again(model):
     sailor = tunesmith.read(EXAMPLES / "britain.abc")[1]
-    tunes = continue_(model, sailor, bars=8, count=2, seed=3)
+    tunes = continue_(model, sailor, bars=8, count=2, seed=2)
     known = [n.pitch for n in sailor.notes]
     new = [[n.pitch for n in t.melody.notes[len(known) :]] for t in tunes]
     assert new[0] != new[1]
@@ -402,15 +402,15 @@ def test_silence_at_the_beginning_and_long_silence_are_told():
 
 
 def test_a_tune_that_begins_with_silence_is_drawn_again(model):
-    how = {"key": "D", "mode": "minor", "bars": 8, "seed": 18, "style": "openewld"}
-    assert "begin" in long_silence(generate(model, **how)[0].melody)
-    (tune,) = generate(model, **how, most_silence=0.5)
-    assert not long_silence(tune.melody)
-    assert any("begin" in why for why in tune.receipt["redrawn"])
+    how = {"style": "lieder", "bars": 8, "seed": 3, "count": 12}
+    assert any("begin" in long_silence(t.melody) for t in generate(model, **how))
+    tunes = generate(model, **how, most_silence=0.5)
+    assert not any(long_silence(t.melody) for t in tunes)
+    assert any("begin" in why for why in tunes[0].receipt["redrawn"])
 
 
 def test_of_many_tunes_silent_ones_are_kept_last(model):
-    how = {"style": "lieder", "bars": 8, "seed": 7}
+    how = {"style": "lieder", "bars": 8, "seed": 3}
     silent = [bool(long_silence(t.melody)) for t in generate(model, count=16, **how)]
     kept = generate(model, count=16, **how, from_=16, apart=0.0)
     places = [bool(long_silence(t.melody)) for t in kept]

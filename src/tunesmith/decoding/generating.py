@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,6 +30,8 @@ _HOPEFUL = 0.3
 _PLANNED = 20.0
 """Nats that an id has more where the tune's header has planned it. In training the plan is always
 right, so the network never learns to follow it against a copy that ends otherwise."""
+_DEFAULT = 0.05
+"""Of the weight of all ids, the least that the default of a plan has."""
 _PATIENCE = (0.05, 1.0, 20.0)
 """So many times the usual budget an id gets that takes another's place: all first get little."""
 
@@ -276,7 +279,13 @@ class _Batch:
         if due:
             logits = logits.copy()
             for place in due:
-                logits[place, plans[place]] += _PLANNED
+                plan = plans[place]
+                assert plan
+                if plan.default >= 0:
+                    belief = float(np.logaddexp.reduce(logits[place]))
+                    least = belief + math.log(_DEFAULT)
+                    logits[place, plan.default] = max(logits[place, plan.default], least)
+                logits[place, plan.ids] += _PLANNED
         return logits
 
     def _share(self, row: int, logits: Floats, struck: list[int]) -> float:

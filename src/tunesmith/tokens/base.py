@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,6 +134,18 @@ class Vocabulary(ABC):
         }  # fmt: skip
 
 
+class Planned(NamedTuple):
+    """What a tune's own header has planned for the next id.
+
+    Attributes:
+        ids: (V,) the ids that keep to the plan.
+        default: the one of them to take where the model believes in none of them; -1 for none.
+    """
+
+    ids: NDArray[np.bool_]
+    default: int = -1
+
+
 class Grammar(ABC):
     """Which token may come next. States are values: hashable, never changed.
 
@@ -152,8 +164,8 @@ class Grammar(ABC):
     def allowed(self, state: State) -> NDArray[np.bool_]:
         """(V,) which ids may come next; read-only. None at all once the tune has ended."""
 
-    def planned(self, state: State) -> NDArray[np.bool_] | None:
-        """(V,) the ids that the tune's own header has planned for here; None if it has not."""
+    def planned(self, state: State) -> Planned | None:
+        """What the tune's own header has planned for here; None if nothing."""
         return None
 
     @abstractmethod

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tunesmith.errors import InputError, UsageError
 from tunesmith.melody import MODES, Key, Meter, pitch_class
 from tunesmith.theory import scale_of
-from tunesmith.tokens.base import Grammar, State
+from tunesmith.tokens.base import Grammar, Planned, State
 from tunesmith.tokens.table import (
     BAR0,
     BAR_MORE,
@@ -94,11 +94,16 @@ _UP_TO = np.array([
      for t in range(len(NAMES))]
     for steps in range(LENGTHS[-1] + 1)
 ])  # fmt: skip
-_SILENT = np.isin(np.arange(len(NAMES)), (REST, TIE))
+_SILENT, _TIE, _END = (np.isin(np.arange(len(NAMES)), t) for t in ((REST, TIE), TIE, END))
+_PITCH = np.isin(np.arange(len(NAMES)), _PITCHES)
 _ON_DEGREE = np.array([
     [t in _PITCHES and (t - PITCH0) % 12 == degree for t in range(len(NAMES))]
     for degree in range(12)
 ])  # fmt: skip
+SHORT, FULL = 1, 2
+"""How a tune ends that is on its last note: a bar short by the pickup, or a full one."""
+_CLOSING_BARS = 3
+"""The last bars, among which the planned last onset may be."""
 _TOLD = ("style", "mode", "density", "low", "high", "last", "close")
 MOST_BARS = 512
 MOST_ACCIDENTALS = 4
@@ -117,6 +122,7 @@ class TuneState(NamedTuple):
     high: int = UNKNOWN
     last_degree: int = -1  # semitones above the tonic on which it is to end, 0 to 11, or -1
     close: int = 0  # planned from the last onset to the end, or 0
+    closing: int = 0  # `SHORT` or `FULL`: the planned onset was, and how the last bar ends
     meter: int = 0
     length: int = 0  # of this bar
     filled: int = 0  # of this bar
@@ -192,25 +198,52 @@ class NotesGrammar(Grammar):
         mask.flags.writeable = False
         return mask
 
-    def planned(self, state: State) -> NDArray[np.bool_] | None:
-        """(V,) what leads to the end that the header tells: its last onset, and its degree.
+    def planned(self, state: State) -> Planned | None:
+        """What leads to the end that the header tells: its last onset, and its degree.
 
-        An onset in a bar before the last is not planned for, and with a pickup the last bar is
-        taken to be shorter by it.
+        After a pickup the tune may end short by that, and then it is planned to; if the planned
+        onset has gone by without a note, the full bar is the end. A whole note stands for all
+        that is longer, so there the onset may be earlier.
         """
         assert isinstance(state, TuneState)
-        if state.remaining != 1:
+        if not 0 < state.remaining <= _CLOSING_BARS:
             return None
-        degree = None if state.last_degree < 0 else _ON_DEGREE[state.last_degree]
-        left = state.length - state.pickup - state.filled  # before this event
-        if not 0 < state.close <= state.length - state.pickup:
-            ends = state.pending and left - state.pending in (0, -state.pickup)
-            return degree if ends else None
-        if left > state.close:
-            return None if state.pending else _UP_TO[min(left - state.close, len(_UP_TO) - 1)]
+        left = state.remaining * state.length - state.filled  # before this event
+        note = _PITCH if state.last_degree < 0 else _ON_DEGREE[state.last_degree]
+        if state.closing:
+            if state.pending:
+                return Planned(_SILENT, TIE)
+            left -= state.pickup if state.closing == SHORT else 0
+            return Planned(_UP_TO[min(left, LENGTHS[-1])] if left else _END)
+        if not state.close:
+            after = left - state.pending
+            last = state.remaining == 1 and state.pending and after in (0, state.pickup)
+            return Planned(note) if last and state.last_degree >= 0 else None
+        to_onset = left - state.pickup - state.close
+        may_pass = to_onset == 0 and state.pickup > 0  # and then end with a full bar
+        if to_onset < 0:
+            to_onset = left - state.close
+        longer = state.close == LENGTHS[-1]
         if not state.pending:
+            plan = to_onset > 0 and not longer
+            return Planned(_UP_TO[min(to_onset, LENGTHS[-1])]) if plan else None
+        if to_onset:
             return None
-        return degree if left == state.close else _SILENT
+        others = _SILENT if may_pass else _TIE if longer else np.False_
+        return Planned(np.logical_or(note, others))
+
+    def _closing(self, state: TuneState, role: str) -> int:
+        """How far a tune is with its planned end after an event: see `TuneState`."""
+        if not (state.close and state.remaining <= _CLOSING_BARS and state.remaining):
+            return 0
+        before = state.remaining * state.length - state.filled
+        for end, left in ((SHORT, before - state.pickup), (FULL, before)):
+            if role == "pitch" and left == state.close:
+                return end if state.pickup else FULL
+            longer = left - state.pending < state.close <= left and role != "rest"
+            if state.close == LENGTHS[-1] and longer:
+                return end if state.pickup else FULL
+        return 0 if role == "pitch" else state.closing
 
     def advance(self, state: State, token: int) -> State:  # noqa: D102
         assert isinstance(state, TuneState)
@@ -242,6 +275,7 @@ class NotesGrammar(Grammar):
             return state._replace(pending=LENGTHS[token - LENGTH0])
         if role in ("pitch", "rest", "tie"):
             return state._replace(
+                closing=self._closing(state, role),
                 filled=state.filled + state.pending,
                 pending=0,
                 note_before=role != "rest",

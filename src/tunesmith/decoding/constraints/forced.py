@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tunesmith.errors import InputError
 from tunesmith.tokens import Grammar, State
+from tunesmith.tokens.base import Planned
 from tunesmith.tokens.grammar import NotesGrammar, TuneState
 from tunesmith.tokens.table import END, NAMES
 
@@ -52,7 +53,7 @@ class Primed(Grammar):
     def _free(self, state: PrimedState) -> NDArray[np.bool_]:
         return self._grammar.allowed(state.tune)
 
-    def planned(self, state: State) -> NDArray[np.bool_] | None:  # noqa: D102
+    def planned(self, state: State) -> Planned | None:  # noqa: D102
         assert isinstance(state, PrimedState)
         return self._grammar.planned(state.tune) if state.given == len(self.ids) else None
 

@@ -23,6 +23,7 @@ from tunesmith.decoding.constraints.times import NotesPerBar
 from tunesmith.errors import InputError
 from tunesmith.melody import MODES, TICKS_PER_QUARTER, Key
 from tunesmith.tokens import Grammar, State, table
+from tunesmith.tokens.base import Planned
 from tunesmith.tokens.grammar import MOST_ACCIDENTALS, NotesGrammar, TuneState
 from tunesmith.tokens.table import (
     BAR0,
@@ -171,7 +172,7 @@ class Steered(Grammar):
             return self.allowed(state)
         return self._grammar.allowed(state.inner)
 
-    def planned(self, state: State) -> Mask | None:  # noqa: D102
+    def planned(self, state: State) -> Planned | None:  # noqa: D102
         assert isinstance(state, Spot)
         return self._grammar.planned(state.inner)
 
