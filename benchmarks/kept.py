@@ -29,7 +29,7 @@ from realism import commit, print_distances, print_originality, print_told_apart
 
 from tunesmith.api.composing import generate, load_model
 from tunesmith.api.model import Model
-from tunesmith.api.silence import sparse
+from tunesmith.api.unwanted import comes_last
 from tunesmith.corpus import Corpus
 from tunesmith.evaluation import ranking
 from tunesmith.evaluation.realism import FEWEST, Realism, realism
@@ -121,7 +121,7 @@ def choose(
     melodies = [Melody.from_dict(t["melody"]) for t in chunk]
     candidates = [
         ranking.Candidate(t["rules"], t["bits_per_note"], t["longest_run"],
-                          sparse=sparse(m))
+                          sparse=comes_last(m))
         for t, m in zip(chunk, melodies, strict=True)
     ]  # fmt: skip
     choice = ranking.choose_best(

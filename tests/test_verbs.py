@@ -16,7 +16,7 @@ from tunesmith.api.keeping import keep_file, midi_of
 from tunesmith.api.receipts import read_receipt
 from tunesmith.api.refilling import _primed, complete, infill, on_grid, parse_bars
 from tunesmith.api.reworking import continue_
-from tunesmith.api.silence import long_silence
+from tunesmith.api.unwanted import circling, comes_last, long_silence
 from tunesmith.api.varying import own_grid, parse_keep, vary
 from tunesmith.cli import app
 from tunesmith.decoding.constraints import Constraints
@@ -415,6 +415,18 @@ def test_of_many_tunes_silent_ones_are_kept_last(model):
     kept = generate(model, count=16, **how, from_=16, apart=0.0)
     places = [bool(long_silence(t.melody)) for t in kept]
     assert 0 < sum(silent) < 16 and places == sorted(silent)
+
+
+def test_circles_are_told_and_drawn_again(model):
+    four = "GABc|d2c2|BAGF|G4|"
+    assert "in a row" in circling(abc("E4|" + 5 * four + "c4|"))
+    assert not circling(abc("E4|" + 4 * four + "c4|")) and not circling(abc(9 * "GABc|"))
+    assert comes_last(abc(5 * four)) and not comes_last(abc(2 * four))
+    how = {"style": "lieder", "seed": 1, "count": 15}
+    assert any(circling(t.melody) for t in generate(model, **how))
+    tunes = generate(model, **how, most_silence=0.5)
+    assert not any(circling(t.melody) for t in tunes)
+    assert any("in a row" in why for why in tunes[0].receipt["redrawn"])
 
 
 def test_new_bars_of_silence_are_drawn_again(model, greensleeves):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import cycle
 from typing import Any
 
@@ -22,7 +21,7 @@ from tunesmith.api.drawing import (
 )
 from tunesmith.api.model import Model, Tune, load_model
 from tunesmith.api.receipts import RECEIPT_FORMAT, Made, asked_data, read_receipt
-from tunesmith.api.silence import SAY_SILENCE, too_silent
+from tunesmith.api.unwanted import SAY_SILENCE, circling, too_silent
 from tunesmith.decoding.constraints import Constraints, Primed, Steered, explain
 from tunesmith.decoding.constraints.parsing import parse_meter, split_chords
 from tunesmith.decoding.constraints.search import OutOfBudget
@@ -70,8 +69,9 @@ def generate(
             its notes (or `max_copy`, if given) is copied, in any transposition.
         most_silence: the share of silence above which a tune is drawn again, which the receipt
             counts as 'redrawn'; so is then one whose first bar or pickup is empty, or more than
-            two bars in a row. None for any. Where more are drawn than are
-            kept, those with such gaps come last instead. Constraints on rests, notes a bar or
+            two bars in a row, and one that goes round in circles, if chance may keep what is
+            asked. None for any. Where more are drawn than are
+            kept, those come last instead. Constraints on rests, notes a bar or
             rhythm, and `like`, speak for themselves: then it is not looked at.
         bars: as in `Constraints`, for short.
         key: as in `Constraints`, for short.
@@ -110,7 +110,12 @@ def generate(
         return _unlike(model, plan, drawing, like)
     speaks = drawing.drawn > drawing.count or any(n in asked for n in SAY_SILENCE)
     if most_silence is not None and not speaks:
-        plan = replace(plan, refuse=partial(too_silent, most=most_silence), redrawn=_REDRAWN)
+
+        def refuse(melody: Melody) -> str:
+            silent = too_silent(melody, most_silence)
+            return silent or (circling(melody) if constraints.by_chance else "")
+
+        plan = replace(plan, refuse=refuse, redrawn=_REDRAWN)
     return draw(model, plan, drawing)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tunesmith.api.model import Model, Tune
 from tunesmith.api.receipts import Judged, Made, make_receipt, style_of
-from tunesmith.api.silence import sparse
+from tunesmith.api.unwanted import comes_last
 from tunesmith.decoding import Sampling, generate_ids
 from tunesmith.errors import UsageError
 from tunesmith.evaluation import ranking
@@ -254,7 +254,7 @@ def _best(model: Model, plan: Plan, tunes: list[Tune], how: Drawing) -> list[Tun
             tune.receipt["rules"],
             tune.receipt["bits_per_note"],
             (tune.receipt.get("originality") or {}).get("longest_run"),
-            sparse=sparse(part(tune.melody)),
+            sparse=comes_last(part(tune.melody)),
         )
         for tune in tunes
     ]

@@ -12,7 +12,7 @@ from tunesmith.api.composing import steered
 from tunesmith.api.drawing import Drawing, Plan, Progress, draw, sample
 from tunesmith.api.model import Model, Tune
 from tunesmith.api.receipts import Made, asked_data, plain
-from tunesmith.api.silence import SAY_SILENCE, too_silent
+from tunesmith.api.unwanted import SAY_SILENCE, too_silent
 from tunesmith.decoding.constraints import Constraints, Primed
 from tunesmith.decoding.constraints.inside import Following
 from tunesmith.decoding.constraints.parsing import parse_range

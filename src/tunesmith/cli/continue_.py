@@ -52,7 +52,7 @@ def continue_(
 ) -> None:  # fmt: skip
     """Go on with a melody. What must hold, holds in the new bars; see docs/constraints.md."""
     from tunesmith.api import reworking
-    from tunesmith.api.silence import MOST_SILENCE
+    from tunesmith.api.unwanted import MOST_SILENCE
     from tunesmith.decoding.constraints import Constraints
 
     rework(

@@ -56,7 +56,7 @@ def generate(
 ) -> None:  # fmt: skip
     """Compose melodies, each with a receipt. What must hold, holds; see docs/constraints.md."""
     from tunesmith.api import composing, writing
-    from tunesmith.api.silence import MOST_SILENCE
+    from tunesmith.api.unwanted import MOST_SILENCE
     from tunesmith.decoding.constraints import Constraints
 
     names = writing.parse_formats(output.formats)

@@ -38,7 +38,8 @@ class Candidate:
         rules: score of each rule that applies, None for others, and `COMBINED`.
         bits_per_note: its bits per note by the model alone; None if no note was sampled.
         longest_run: notes of the longest run shared with a training tune, or None.
-        sparse: whether it has fewer notes than bars: few rules then apply, so it comes last.
+        sparse: whether it has fewer notes than bars, so that few rules apply, or something else
+            for which it comes last.
     """
 
     rules: Mapping[str, float | None]

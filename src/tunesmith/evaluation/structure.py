@@ -54,6 +54,8 @@ def repetition_16(line: Line) -> float:
 
 # -- bars -----------------------------------------------------------------------
 
+LONGEST_ROUND = 16
+"""Bars that `rounds` looks for again, at most."""
 PHRASE_BARS = 4
 """Bars of the windows in `phrases_repeated`."""
 
@@ -85,6 +87,21 @@ def bars_repeated(line: Line) -> float:
 def rhythms_repeated(line: Line) -> float:
     """`bars_repeated`, places and lengths alone."""
     return _share_seen(_bar_names(line, with_pitches=False))
+
+
+def rounds(line: Line) -> int:
+    """How often the same 2 to 16 full bars are said in direct succession, at most; at least 1.
+
+    Bars in which no note begins equal each other. A single bar that is repeated does not count.
+    """
+    names, most = _bar_names(line, with_pitches=True), 1
+    for size in range(2, LONGEST_ROUND + 1):
+        alike = 0  # so many bars in a row are as the one `size` bars before
+        for i in range(size, len(names)):
+            alike = alike + 1 if names[i] == names[i - size] else 0
+            if alike >= size and len(set(names[i - size + 1 : i + 1])) > 1:
+                most = max(most, alike // size + 1)
+    return most
 
 
 def phrases_repeated(line: Line) -> float:

@@ -1,7 +1,9 @@
-"""Which tunes are too silent to be given to anybody who did not ask for rests."""
+"""Which tunes are given to nobody who did not ask for them: silent ones, and circles."""
 
 from __future__ import annotations
 
+from tunesmith.evaluation.lines import Line
+from tunesmith.evaluation.structure import rounds
 from tunesmith.melody import Melody
 from tunesmith.silence import empty_spans
 
@@ -16,6 +18,12 @@ and none of the 502 lead sheets."""
 
 SAY_SILENCE = ("rest_share", "notes_per_bar", "rhythm", "rhythm_from")
 """Constraints that speak of silence themselves."""
+
+
+MOST_ROUNDS = 4
+"""Times that the same bars (two or more) may come in a row. Of the training tunes none of the 3,807
+of folk has more, 3 of the 1,330 of lieder and one lead sheet; of the model's own 2 % of dances
+and 6 % of songs."""
 
 
 def too_silent(melody: Melody, most: float) -> str:
@@ -39,6 +47,14 @@ def long_silence(melody: Melody) -> str:
     return ""
 
 
-def sparse(melody: Melody) -> bool:
-    """Whether a tune has fewer notes than bars or a long silence, so that it comes last."""
-    return len(melody.notes) < len(melody.bars) or bool(long_silence(melody))
+def circling(melody: Melody) -> str:
+    """That the same bars come again and again, more than `MOST_ROUNDS` times in a row; or ''."""
+    if rounds(Line(melody)) <= MOST_ROUNDS:
+        return ""
+    return f"the same bars come more than {MOST_ROUNDS} times in a row"
+
+
+def comes_last(melody: Melody) -> bool:
+    """Whether a tune has fewer notes than bars, a long silence, or goes round in circles."""
+    few = len(melody.notes) < len(melody.bars)
+    return few or bool(long_silence(melody) or circling(melody))
