@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from tunesmith.api.composing import generate, load_model
+from tunesmith.api.unwanted import MOST_SILENCE
 from tunesmith.render.svg import to_png
 
 
@@ -17,7 +18,7 @@ def main(folder: Path, seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     # A seed a sheet: of one seed all styles would have the same keys.
     for place, style in enumerate((*model.vocabulary.styles, None)):
-        tunes = generate(model, count=8, seed=seed + place, style=style)
+        tunes = generate(model, count=8, seed=seed + place, style=style, most_silence=MOST_SILENCE)
         (folder / f"{style or 'any'}.png").write_bytes(to_png([t.melody for t in tunes], 0.8))
         for tune in tunes:
             m, r = tune.melody, tune.receipt
