@@ -11,17 +11,20 @@ import pytest
 
 from tunesmith.api.composing import generate, load_model, read_receipt
 from tunesmith.api.tracing import BOX, open_index
+from tunesmith.decoding.constraints import Constraints
 from tunesmith.errors import InputError
 from tunesmith.evaluation.originality import judge
 from tunesmith.model.checkpoint import save_checkpoint
 from tunesmith.tokens.table import (
     CLOSE_SLOT,
+    KEY_SLOT,
     LAST_SLOT,
     LENGTH0,
     LENGTHS,
     PITCH0,
     PITCH_LOWEST,
     TICKS_PER_STEP,
+    tonic_offset,
 )
 
 
@@ -91,6 +94,17 @@ def test_its_tunes_end_on_the_degree_that_their_header_plans(model, asked):
     # One may end with a rest, where the last note was not known to be that.
     assert sum((a - b) % 12 == 0 for a, b in zip(told, ends, strict=True)) >= 23
     assert len({a % 12 for a in told}) > 1  # not always the tonic
+
+
+def test_a_long_last_note_and_a_long_pickup_keep_the_planned_degree(model):
+    for asked in ({"meter": "3/4", "bars": 8}, {"meter": "3/2", "pickup": "5/4", "bars": 2}):
+        tunes = generate(model, Constraints(**asked), count=24, seed=1, style="lieder")
+        missed = 0
+        for tune in tunes:
+            ids = tune.receipt["token_ids"]
+            told = ids[LAST_SLOT] - PITCH0 + tonic_offset(ids[KEY_SLOT])
+            missed += (tune.melody.pitches[-1] - told) % 12 != 0
+        assert missed <= 2
 
 
 @pytest.mark.parametrize("style", ["folk", "lieder"])

@@ -642,6 +642,36 @@ def test_the_last_pitch_that_the_model_chooses_agrees_with_the_ending(asked, pit
     assert found <= pitches and (found == pitches or len(pitches) > 2)
 
 
+def test_a_pickup_shortens_the_last_bar_also_where_notes_are_counted() -> None:
+    # Two bars have eight notes of this rhythm, and seven with a pickup of a quarter.
+    line = _line([60, 62, 64, 65, 67, 69, 71])
+    asked = Constraints(meter="4/4", bars=2, rhythm="1/2 1/4 1/8 1/8", pitches_from=line)
+    (tune,) = drawn(asked, count=1)
+    assert tune.pickup and len(tune.notes) == 7 and not broken(tune, asked)
+
+
+def test_a_melody_that_is_given_may_show_that_all_can_be_kept(monkeypatch) -> None:
+    asked = Constraints(contour=TWINKLE, form="AB")
+    grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)
+
+    def unsettled(*_: Any) -> bool:
+        raise OutOfBudget
+
+    monkeypatch.setattr(grammar.search, "_alive", unsettled)
+    with pytest.raises(OutOfBudget):
+        grammar.satisfiable()
+    assert not grammar.shows(VOCABULARY.encode(_line([60, 60, 60])).ids.tolist())
+    ids = VOCABULARY.encode(TWINKLE).ids.tolist()
+    assert grammar.shows(ids) and grammar.satisfiable()
+    state = grammar.start()
+    for token in ids:
+        allowed = grammar.allowed(state)
+        token = token if allowed[token] else int(allowed.argmax())  # what the header says is free
+        assert grammar.viable(state, token)
+        state = grammar.advance(state, token)
+    assert grammar.ended(state)
+
+
 def test_all_melodies_of_a_rhythm_at_once_tell_one_that_keeps_everything():
     # The third note must be C: from E a step there is all that leads to it, though E is the goal.
     asked = Constraints(

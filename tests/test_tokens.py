@@ -200,6 +200,27 @@ def test_augmenting_keeps_the_tune_up_to_transposition(melody, seed):
         assert (back.key.pitch_class - melody.key.pitch_class - shift) % 12 == 0
 
 
+def test_after_the_planned_onset_a_tie_is_taken_rather_than_none():
+    grammar = NOTES.grammar({"bars": 1, "meter": Meter(0, 4, 4), "key": "C", "mode": "major"})
+    state = grammar.start()
+    head = (
+        "bos style:0 mode:major key:C density:2 pitch:60 pitch:72 pitch:60 len:48 meter:4/4 bar:1"
+    )
+    for word in (head + " len:48 pitch:64 len:24 pitch:60 len:12").split():
+        state = grammar.advance(state, NOTES.names.index(word))
+    plan = grammar.planned(state)
+    assert plan.default == NOTES.names.index("tie")
+    assert {NOTES.names[i] for i in np.flatnonzero(plan.ids)} == {"tie", "rest"}
+
+
+def test_silence_at_the_beginning_comes_last_backwards():
+    tune = Melody((Note(3840, 480, 60), Note(4320, 1440, 62)), key=Key("C", "major"))
+    ids = NOTES.encode(tune).ids
+    seed = next(s for s in range(99) if np.random.default_rng(s).integers(3) == 1)
+    back = NOTES.decode(NOTES.turned(ids, np.random.default_rng(seed)))
+    assert back.notes == (Note(0, 1440, 62), Note(1440, 480, 60)) and back.duration == 5760
+
+
 @given(melodies(), st.integers(0, 99))
 def test_a_tune_turned_about_is_a_tune_and_marked(melody, seed):
     ids = NOTES.encode(melody, "folk").ids
@@ -425,12 +446,15 @@ def test_the_end_that_the_header_tells_is_planned():
             planned.append((NOTES.names[token], ids))
         state = grammar.advance(state, int(token))
     octaves = {f"pitch:{p}" for p in range(31, 109, 12)}
-    up_to = {n: {f"len:{m}" for m in LENGTHS if m <= n} for n in (24, 48, 72)}
-    assert planned == [
-        ("len:24", up_to[72]), ("len:24", up_to[48]), ("bar:1", up_to[24]), ("len:24", up_to[24]),
-        ("pitch:67", octaves | {"rest", "tie"}),  # without a note there the last bar is full
-        ("end", {"end"}),
-    ]  # fmt: skip
+    up_to = {n: {f"len:{m}" for m in LENGTHS if m <= n} for n in (12, 24, 48, 72)}
+    meters = {n for n in NOTES.names if n.startswith("meter:")}
+    to_onset = [up_to[72], up_to[48], up_to[24], up_to[24]]  # before each length, and the barline
+    assert [said for _, said in planned] == [
+        *(lengths | meters for lengths in to_onset),
+        up_to[12],  # the last note itself, an eighth
+        octaves | {"rest", "tie"},  # without a note there the last bar is full
+        {"end"},
+    ]
     untimed = NOTES.encode(tune).ids
     untimed[CLOSE_SLOT] = UNKNOWN
     state, planned = grammar.start(), []

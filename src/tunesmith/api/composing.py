@@ -30,6 +30,7 @@ from tunesmith.evaluation.originality import shared_run
 from tunesmith.keyfinding import with_estimates
 from tunesmith.melody import TICKS_PER_QUARTER, Chord, Key, Melody, pitch_class
 from tunesmith.theory import SCALES, octave_of, spell
+from tunesmith.tokens import NotesVocabulary
 from tunesmith.tokens.grammar import NotesGrammar
 from tunesmith.tokens.table import FIRST_EVENT, density_class, meter_token
 
@@ -149,11 +150,26 @@ def steered(grammar: NotesGrammar | Primed, constraints: Constraints, **primer: 
         UsageError: if no melody keeps them.
     """
     made = Steered(grammar, constraints, **primer)
-    if not _is_kept(made):
+    if not (_is_kept(made) or _is_shown(made, constraints)):
         if conflict := explain(constraints, grammar, **primer):
             raise conflict.error()
         made.believe()
     return made
+
+
+def _is_shown(grammar: Steered, constraints: Constraints) -> bool:
+    """Whether a melody that is given keeps all that is asked itself."""
+    wishes = constraints.wishes()
+    for melody in constraints.melodies:
+        given = with_estimates(melody)
+        if "key" in wishes:
+            given = replace(given, key=Key(wishes["key"], wishes.get("mode", "major")))
+        try:
+            if grammar.shows(NotesVocabulary().encode(given).ids.tolist()):
+                return True
+        except InputError:  # no tokens say it
+            continue
+    return False
 
 
 def _is_kept(grammar: Steered) -> bool:

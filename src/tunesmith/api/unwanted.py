@@ -51,7 +51,7 @@ def circling(melody: Melody) -> str:
     """That the same bars come again and again, more than `MOST_ROUNDS` times in a row; or ''."""
     if rounds(Line(melody)) <= MOST_ROUNDS:
         return ""
-    return f"the same bars come more than {MOST_ROUNDS} times in a row"
+    return f"the same bars come more than {MOST_ROUNDS} times in a row (--rest-share 0:1 takes any)"
 
 
 def comes_last(melody: Melody) -> bool:

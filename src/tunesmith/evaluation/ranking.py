@@ -22,9 +22,9 @@ RANKS = ("real", "rules", "likelihood", "both")
 """What to rank by: being as good as real tunes, the default; the rules' combined score; how near
 the bits per note are to the typical value; or the mean of the two places of these."""
 
-LIKELY = 0.35
+LIKELY = 0.25
 """The combined score from which on tunes are alike. From 0.5 on one is likelier real than fake; but
-of short tunes the rules can say less, and at 0.5 what is kept had more bars than real ones."""
+of short tunes the rules can say less, and the higher this is, the more bars has what is kept."""
 
 COMBINED = "combined"
 """The name of the combined score among the limits."""

@@ -231,7 +231,7 @@ class TrainingNetwork(nn.Module):
         seen: Recalled | None = None,
         chance: torch.Generator | None = None,
     ) -> Tensor:
-        """Summed cross-entropy in nats of (B, T) targets; those below 0 do not count."""
+        """Summed cross-entropy in nats of (B, T) targets; -1 does not count."""
         logits = F.linear(self.hidden(ids, seen, chance), self.model.embed_tokens.weight)
         return F.cross_entropy(
             logits.float().flatten(0, 1), targets.flatten(), ignore_index=-1, reduction="sum"

@@ -60,7 +60,7 @@ def thinned(x: Tensor, dropout: float, chance: torch.Generator) -> Tensor:
     count = x.numel()
     words = torch.empty(-(-count // 8), dtype=torch.int64)
     drawn = words.random_(-(2**63), None, generator=chance).view(torch.uint8)[:count]
-    dropped = round(256 * dropout)
+    dropped = max(1, round(256 * dropout))
     return (drawn.view(x.shape) >= dropped).to(x.dtype).mul_(256 / (256 - dropped))
 
 

@@ -139,7 +139,8 @@ class Planned(NamedTuple):
 
     Attributes:
         ids: (V,) the ids that keep to the plan.
-        default: the one of them to take where the model believes in none of them; -1 for none.
+        default: the one of them that has some weight however little the model believes in it, so
+            that it is taken where the model believes in none of them; -1 for none.
     """
 
     ids: NDArray[np.bool_]

@@ -95,6 +95,7 @@ _UP_TO = np.array([
     for steps in range(LENGTHS[-1] + 1)
 ])  # fmt: skip
 _SILENT, _TIE, _END = (np.isin(np.arange(len(NAMES)), t) for t in ((REST, TIE), TIE, END))
+_METER = np.isin(np.arange(len(NAMES)), _METERS)
 _PITCH = np.isin(np.arange(len(NAMES)), _PITCHES)
 _ON_DEGREE = np.array([
     [t in _PITCHES and (t - PITCH0) % 12 == degree for t in range(len(NAMES))]
@@ -203,34 +204,41 @@ class NotesGrammar(Grammar):
 
         After a pickup the tune may end short by that, and then it is planned to; if the planned
         onset has gone by without a note, the full bar is the end. A whole note stands for all
-        that is longer, so there the onset may be earlier.
+        that is longer, so there the onset may be earlier. Where the onset cannot be had, of a note
+        that may end the tune the degree alone is planned.
         """
         assert isinstance(state, TuneState)
         if not 0 < state.remaining <= _CLOSING_BARS:
             return None
-        left = state.remaining * state.length - state.filled  # before this event
-        note = _PITCH if state.last_degree < 0 else _ON_DEGREE[state.last_degree]
+        full = state.remaining * state.length - state.filled  # before this event
+        short = full - state.pickup
         if state.closing:
             if state.pending:
                 return Planned(_SILENT, TIE)
-            left -= state.pickup if state.closing == SHORT else 0
-            return Planned(_UP_TO[min(left, LENGTHS[-1])] if left else _END)
+            end = short if state.closing == SHORT and short >= 0 else full
+            return Planned(_UP_TO[min(end, LENGTHS[-1])] if end else _END)
+        if state.pending:
+            return self._planned_sound(state, short, full)
         if not state.close:
-            after = left - state.pending
-            last = state.remaining == 1 and state.pending and after in (0, state.pickup)
-            return Planned(note) if last and state.last_degree >= 0 else None
-        to_onset = left - state.pickup - state.close
-        may_pass = to_onset == 0 and state.pickup > 0  # and then end with a full bar
-        if to_onset < 0:
-            to_onset = left - state.close
-        longer = state.close == LENGTHS[-1]
-        if not state.pending:
-            plan = to_onset > 0 and not longer
-            return Planned(_UP_TO[min(to_onset, LENGTHS[-1])]) if plan else None
-        if to_onset:
             return None
-        others = _SILENT if may_pass else _TIE if longer else np.False_
-        return Planned(np.logical_or(note, others))
+        to_onset = (short if short >= state.close else full) - state.close
+        if to_onset > 0 and state.close < LENGTHS[-1]:
+            return Planned(_UP_TO[min(to_onset, LENGTHS[-1])] | _METER)
+        return Planned(_UP_TO[state.close]) if to_onset == 0 else None
+
+    def _planned_sound(self, state: TuneState, short: int, full: int) -> Planned | None:
+        """The same once a length is told, so many steps before a short end and a full one."""
+        note = _PITCH if state.last_degree < 0 else _ON_DEGREE[state.last_degree]
+        ends = {short, full}
+        if state.close in ends:
+            longer = state.close == LENGTHS[-1]
+            may_pass = state.pickup > 0 and short == state.close  # and then end with a full bar
+            others = _SILENT if may_pass else _TIE if longer else np.False_
+            return Planned(np.logical_or(note, others))
+        if state.close == LENGTHS[-1] and any(e - state.pending < state.close < e for e in ends):
+            return Planned(note | _TIE)  # it is longer than a whole note
+        last = state.remaining == 1 and state.pending in ends
+        return Planned(note) if last and state.last_degree >= 0 else None
 
     def _closing(self, state: TuneState, role: str) -> int:
         """How far a tune is with its planned end after an event: see `TuneState`."""

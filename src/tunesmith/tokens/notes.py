@@ -205,8 +205,8 @@ class NotesVocabulary(Vocabulary):
         """Upside down, backwards or both, with the same chance; marked where the style was.
 
         Upside down keeps the scale and, as nearly as it can, the range. A tune that changes its
-        metre, was cut, or ends in half a bar without a pickup has no backwards; it comes back
-        as it is, as does one that would leave the table.
+        metre, was cut, does not fill whole bars, or has a pickup that begins with a rest, has no
+        backwards; it comes back as it is, as does one that would leave the table.
         """
         way = int(rng.integers(TURNED))
         made = ids if way == 0 else self._backwards(ids)
@@ -224,12 +224,13 @@ class NotesVocabulary(Vocabulary):
             return None
         forth = _melody_of(ids.tolist())
         full = METER_STEPS[ids[FIRST_EVENT] - METER0] * TICKS_PER_STEP
-        if forth.duration % full:
+        if forth.duration % full or (forth.pickup and forth.notes[0].onset):
             return None
         back = Melody(
             tuple(Note(forth.duration - n.end, n.duration, n.pitch) for n in forth.notes[::-1]),
             forth.meters,
             pickup=full - forth.pickup if forth.pickup else 0,
+            duration=forth.duration,
             key=forth.key,
         )
         return self.encode(back).ids

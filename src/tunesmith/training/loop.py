@@ -196,8 +196,8 @@ def _check(
         raise UsageError(f"{minutes} minutes", remedy="give more than 0")
     if seed < 0:
         raise UsageError(f"the seed {seed}", remedy="give 0 or more")
-    if recipe.batch_tokens < 1 or recipe.shards < 1 or not 0 <= (recipe.dropout or 0) < 1:
-        raise UsageError("a batch needs tokens and parts, and dropout is from 0 to under 1")
+    if recipe.batch_tokens < 1 or recipe.shards < 1 or not 0 <= (recipe.dropout or 0) <= 0.9:
+        raise UsageError("a batch needs tokens and parts, and dropout is from 0 to 0.9")
     if not 0 <= recipe.turned <= 1:
         raise UsageError(f"{recipe.turned} of the tunes turned", remedy="give 0 to 1")
     if recipe.turned and type(vocabulary).turned is Vocabulary.turned:

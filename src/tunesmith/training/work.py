@@ -25,7 +25,7 @@ from tunesmith.model.checkpoint import Checkpoint
 from tunesmith.model.config import ModelConfig
 from tunesmith.model.network import TrainingNetwork
 from tunesmith.tokens import Vocabulary
-from tunesmith.training.data import AHEAD, Batch, TokenData, Validation, training_batches
+from tunesmith.training.data import Batch, TokenData, Validation, training_batches
 from tunesmith.training.optimiser import Optimiser
 from tunesmith.training.run import Plan, load_weights
 
@@ -44,7 +44,7 @@ class Recipe:
     """How to train.
 
     Attributes:
-        batch_tokens: most ids in a batch, padding counted in.
+        batch_tokens: about how many ids a batch has, padding counted in.
         shards: parts of a batch, whose gradients are worked out beside each other; two
             processors with a part each are twice as fast as two that share every product.
         matrix_rate: full learning rate of the matrices (Muon).
@@ -257,18 +257,15 @@ def _timed(work: Work) -> tuple[float, float]:
     network, optimiser = work.beginning(dropout=0.0)
     least, most, enough = _TIMED
     start, number = time.monotonic(), 0
-    made_s = 0.0
     for number, batch in enumerate(work.batches(start=0)):
         now = time.monotonic()
-        if number == 0:
-            made_s = (now - start) / AHEAD
         if number == 1:
             start = now
         if number > most or (number > least and now - start > enough):
             break
         work.gradients(network, batch, number)
         optimiser.step(0, 1)
-    step_s = made_s + (time.monotonic() - start) / (number - 1)
+    step_s = (now - start) / (number - 1)
     start = time.monotonic()
     work.evaluate(network)
     return step_s, time.monotonic() - start

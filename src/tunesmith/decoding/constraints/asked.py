@@ -176,6 +176,12 @@ class Constraints:
         """Whether melodies may well keep all this unasked."""
         return not _SELDOM & self.asked().keys()
 
+    @property
+    def melodies(self) -> tuple[Melody, ...]:
+        """The melodies that are given."""
+        given = (self.rhythm_from, self.pitches_from, self.contour, self.kept and self.kept.melody)
+        return tuple(m for m in given if isinstance(m, Melody))
+
     @cached_property
     def members(self) -> tuple[str, ...]:
         """What may be part of a conflict: the fields that forbid something, and own names.

@@ -173,6 +173,10 @@ class Search:
         """Whether there is a melody that begins in one of some metres; see `Beginnings`."""
         return self._beginnings.any_alive(groups, meters, allowance)
 
+    def remember(self, node: Node) -> None:
+        """Take it that a melody can be completed from a state."""
+        self._live.add(node)
+
     def alive(self, node: Node, allowance: Allowance | None = None) -> bool:
         """Whether a melody can be completed from a state.
 

@@ -31,7 +31,9 @@ from tunesmith.tokens.table import (
     DENSITIES,
     DENSITY0,
     END,
+    FIRST_EVENT,
     KEY0,
+    KEY_SLOT,
     LENGTH0,
     LENGTHS,
     METER0,
@@ -463,6 +465,35 @@ class Steered(Grammar):
         spot = self._after_primer()
         if spot is not None:
             spot.live = True
+
+    def shows(self, ids: Sequence[int]) -> bool:
+        """Whether a tune keeps everything, but for what its header says besides the key.
+
+        If it does, it is known from then on that its beginnings can be completed, where a search
+        might not settle that.
+
+        Args:
+            ids: of a whole tune.
+        """
+        spot, way = self.start(), list[Spot]()
+        for place, token in enumerate(map(int, ids)):
+            assert isinstance(spot, Spot)
+            allowed = self.allowed(spot)
+            if place < FIRST_EVENT and place != KEY_SLOT and not allowed[token]:
+                token = int(allowed.argmax())
+            after = self._advance(spot, token) if allowed[token] else None
+            if after is None:
+                return False
+            spot.after[token] = after
+            spot = after
+            way.append(after)
+        if not self.ended(spot):
+            return False
+        for one in way:
+            one.live = True
+            if one.node is not None:
+                self.search.remember(one.node)
+        return True
 
     def _after_primer(self) -> Spot | None:
         spot = self.start()

@@ -288,8 +288,10 @@ class Times:
         """False only if, after a pickup, too many notes must come for any number of bars."""
         members = self.members
         most = members.most_notes(time, place)
-        for bars in self.bars:
+        longest = METER_STEPS[place.meter] - 1  # of a pickup that is not over; the tune may end
+        for bars in self.bars:  # that much earlier
             after, event = self.next_bar(place, bars)
+            after = after._replace(pickup=longest)
             later = members.step(time, event)
             if later is None or not members.counts or members.least_notes(later, after) <= most:
                 return True
