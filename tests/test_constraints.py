@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tunesmith.api.composing import steered
 from tunesmith.decoding import Sampling, generate_ids
 from tunesmith.decoding.constraints import (
     Constraints,
@@ -660,9 +661,9 @@ def test_a_melody_that_is_given_may_show_that_all_can_be_kept(monkeypatch) -> No
     monkeypatch.setattr(grammar.search, "_alive", unsettled)
     with pytest.raises(OutOfBudget):
         grammar.satisfiable()
-    assert not grammar.shows(VOCABULARY.encode(_line([60, 60, 60])).ids.tolist())
+    assert not grammar.learn(VOCABULARY.encode(_line([60, 60, 60])).ids.tolist())
     ids = VOCABULARY.encode(TWINKLE).ids.tolist()
-    assert grammar.shows(ids) and grammar.satisfiable()
+    assert grammar.learn(ids) and grammar.satisfiable()
     state = grammar.start()
     for token in ids:
         allowed = grammar.allowed(state)
@@ -670,6 +671,16 @@ def test_a_melody_that_is_given_may_show_that_all_can_be_kept(monkeypatch) -> No
         assert grammar.viable(state, token)
         state = grammar.advance(state, token)
     assert grammar.ended(state)
+
+
+@pytest.mark.parametrize("also", [{"meter": "3/4"}, {"contour": "arch"}, {"max_leap": 1}])
+def test_a_melody_that_does_not_keep_all_shows_nothing(also: dict[str, Any]) -> None:
+    asked = Constraints(rhythm_from=_line([60]), pitches_from=_line([60]), start="D", **also)
+    with pytest.raises(UsageError, match="no melody keeps"):
+        steered(VOCABULARY.grammar(asked.wishes()), asked)
+    one_bar = Constraints(rhythm_from=_line([60] * 8), contour="arch")  # its only bar has no peak
+    with pytest.raises(UsageError, match="no melody keeps"):
+        steered(VOCABULARY.grammar(one_bar.wishes()), one_bar)
 
 
 def test_all_melodies_of_a_rhythm_at_once_tell_one_that_keeps_everything():

@@ -22,7 +22,7 @@ from tunesmith.api.drawing import (
 from tunesmith.api.model import Model, Tune, load_model
 from tunesmith.api.receipts import RECEIPT_FORMAT, Made, asked_data, read_receipt
 from tunesmith.api.unwanted import SAY_SILENCE, circling, too_silent
-from tunesmith.decoding.constraints import Constraints, Primed, Steered, explain
+from tunesmith.decoding.constraints import Constraints, Primed, Steered, check, explain
 from tunesmith.decoding.constraints.parsing import parse_meter, split_chords
 from tunesmith.decoding.constraints.search import OutOfBudget
 from tunesmith.errors import InputError, UsageError
@@ -150,7 +150,8 @@ def steered(grammar: NotesGrammar | Primed, constraints: Constraints, **primer: 
         UsageError: if no melody keeps them.
     """
     made = Steered(grammar, constraints, **primer)
-    if not (_is_kept(made) or _is_shown(made, constraints)):
+    whole = isinstance(grammar, NotesGrammar)  # of one that goes on it would be another question
+    if not (_is_kept(made) or (whole and _is_shown(made, constraints))):
         if conflict := explain(constraints, grammar, **primer):
             raise conflict.error()
         made.believe()
@@ -159,13 +160,15 @@ def steered(grammar: NotesGrammar | Primed, constraints: Constraints, **primer: 
 
 def _is_shown(grammar: Steered, constraints: Constraints) -> bool:
     """Whether a melody that is given keeps all that is asked itself."""
-    wishes = constraints.wishes()
+    wishes, vocabulary = constraints.wishes(), NotesVocabulary()
     for melody in constraints.melodies:
         given = with_estimates(melody)
         if "key" in wishes:
             given = replace(given, key=Key(wishes["key"], wishes.get("mode", "major")))
         try:
-            if grammar.shows(NotesVocabulary().encode(given).ids.tolist()):
+            ids = vocabulary.encode(given).ids.tolist()
+            held = check(vocabulary.decode(ids), constraints)
+            if all(one.held for one in held) and grammar.learn(ids):
                 return True
         except InputError:  # no tokens say it
             continue

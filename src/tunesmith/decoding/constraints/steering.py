@@ -466,18 +466,23 @@ class Steered(Grammar):
         if spot is not None:
             spot.live = True
 
-    def shows(self, ids: Sequence[int]) -> bool:
-        """Whether a tune keeps everything, but for what its header says besides the key.
+    def learn(self, ids: Sequence[int]) -> bool:
+        """Take it that the beginnings of a tune that keeps everything can be completed.
 
-        If it does, it is known from then on that its beginnings can be completed, where a search
-        might not settle that.
+        A search might not settle that. Of its header the key alone matters.
 
         Args:
-            ids: of a whole tune.
+            ids: of the whole tune, which was checked.
+
+        Returns:
+            Whether the masks allow it, too; if not, nothing is taken from it.
         """
-        spot, way = self.start(), list[Spot]()
+        if self.facts.contradiction:
+            return False
+        spot = self.start()
+        assert isinstance(spot, Spot)
+        way = [spot]
         for place, token in enumerate(map(int, ids)):
-            assert isinstance(spot, Spot)
             allowed = self.allowed(spot)
             if place < FIRST_EVENT and place != KEY_SLOT and not allowed[token]:
                 token = int(allowed.argmax())
