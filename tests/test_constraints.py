@@ -673,14 +673,10 @@ def test_a_melody_that_is_given_may_show_that_all_can_be_kept(monkeypatch) -> No
     assert grammar.ended(state)
 
 
-@pytest.mark.parametrize("also", [{"meter": "3/4"}, {"contour": "arch"}, {"max_leap": 1}])
-def test_a_melody_that_does_not_keep_all_shows_nothing(also: dict[str, Any]) -> None:
-    asked = Constraints(rhythm_from=_line([60]), pitches_from=_line([60]), start="D", **also)
+def test_a_melody_that_does_not_keep_all_shows_nothing() -> None:
+    asked = Constraints(rhythm_from=_line([60] * 8), contour="arch")  # its only bar has no peak
     with pytest.raises(UsageError, match="no melody keeps"):
         steered(VOCABULARY.grammar(asked.wishes()), asked)
-    one_bar = Constraints(rhythm_from=_line([60] * 8), contour="arch")  # its only bar has no peak
-    with pytest.raises(UsageError, match="no melody keeps"):
-        steered(VOCABULARY.grammar(one_bar.wishes()), one_bar)
 
 
 def test_all_melodies_of_a_rhythm_at_once_tell_one_that_keeps_everything():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import cycle
 from typing import Any
 
@@ -21,7 +22,7 @@ from tunesmith.api.drawing import (
 )
 from tunesmith.api.model import Model, Tune, load_model
 from tunesmith.api.receipts import RECEIPT_FORMAT, Made, asked_data, read_receipt
-from tunesmith.api.unwanted import SAY_SILENCE, circling, too_silent
+from tunesmith.api.unwanted import SAY_SILENCE, unwanted
 from tunesmith.decoding.constraints import Constraints, Primed, Steered, check, explain
 from tunesmith.decoding.constraints.parsing import parse_meter, split_chords
 from tunesmith.decoding.constraints.search import OutOfBudget
@@ -111,11 +112,7 @@ def generate(
         return _unlike(model, plan, drawing, like)
     speaks = drawing.drawn > drawing.count or any(n in asked for n in SAY_SILENCE)
     if most_silence is not None and not speaks:
-
-        def refuse(melody: Melody) -> str:
-            silent = too_silent(melody, most_silence)
-            return silent or (circling(melody) if constraints.by_chance else "")
-
+        refuse = partial(unwanted, most=most_silence, circles=constraints.by_chance)
         plan = replace(plan, refuse=refuse, redrawn=_REDRAWN)
     return draw(model, plan, drawing)
 

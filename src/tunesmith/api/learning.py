@@ -53,7 +53,7 @@ def train(
         start_from: fine-tune this model instead of random weights: a folder, or 'default' for
             the model that comes with Tunesmith. Its tokens and size are taken over, and its
             styles, to which the corpus's are added.
-        dropout: share of what each block writes that is dropped in training, 0 to under 1; by
+        dropout: share of what each block writes that is dropped in training, 0 to 0.9; by
             default it grows with how often the run goes through its tunes, up to 0.2.
         rate: what to multiply the usual learning rates with; above 0, 1 by default. Fine-tuning
             that is to keep more of the model it starts from takes less.

@@ -12,7 +12,7 @@ from tunesmith.api.composing import steered
 from tunesmith.api.drawing import Drawing, Plan, Progress, draw, sample
 from tunesmith.api.model import Model, Tune
 from tunesmith.api.receipts import Made, asked_data, plain
-from tunesmith.api.unwanted import SAY_SILENCE, circling, too_silent
+from tunesmith.api.unwanted import SAY_SILENCE, unwanted
 from tunesmith.decoding.constraints import Constraints, Primed
 from tunesmith.decoding.constraints.inside import Following
 from tunesmith.decoding.constraints.parsing import parse_range
@@ -217,7 +217,7 @@ def continue_(
         if most_silence is None or any(n in asked.asked() for n in SAY_SILENCE):
             return ""
         few = "they have fewer notes than bars" * (len(new(made).notes) < bars)
-        return few or too_silent(new(made), most_silence) or circling(new(made))
+        return few or unwanted(new(made), most_silence)
 
     known = _contents(source)
 

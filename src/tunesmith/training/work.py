@@ -50,7 +50,7 @@ class Recipe:
         matrix_rate: full learning rate of the matrices (Muon).
         other_rate: full learning rate of embeddings and norms (AdamW).
         weight_decay: of the matrices, times the learning rate at each step.
-        dropout: share of what each block writes that is dropped, 0 to under 1; None for the
+        dropout: share of what each block writes that is dropped, 0 to 0.9; None for the
             more, the oftener the run goes through its tunes: 0.2 where that is as often as is of
             use (`Vocabulary.passes`).
         turned: share of tunes that are learned turned about, 0 to 1; see `Vocabulary.turned`.
