@@ -41,7 +41,7 @@ from typing import Any
 import numpy as np
 from steps import UPSIDE_DOWN, WHOLE, StepsVocabulary, in_letters, steps
 
-from tunesmith.api.preparing import prepare, style_names, style_of
+from tunesmith.api.preparing import prepare, style_names
 from tunesmith.corpus import Corpus
 from tunesmith.corpus.store import Tune
 from tunesmith.evaluation.likelihood import bits_per_note, score_tunes
@@ -103,7 +103,7 @@ class Job:
     def ids(self, tune: Tune, vocabulary: Vocabulary | None = None) -> Ids:
         """A whole tune as ids, of the table's tokens or others."""
         told = vocabulary or self.vocabulary
-        return told.encode(with_estimates(tune.melody), style_of(tune.source)).ids
+        return told.encode(with_estimates(tune.melody), tune.style).ids
 
     def sides(self, fold: int) -> tuple[list[Tune], list[Tune]]:
         """Training and test songs."""

@@ -4,8 +4,9 @@
         [--out FOLDER] [--seed 1] [--rivals markov2 ppm copies] [--temperature T] [--top-p P]
         [--min-p P] [--repetition R]
 
-Samples COUNT unfiltered tunes, the style given, every other attribute unknown and the
-number of bars drawn by the model; and as many from a Markov model of order 2 and one of
+Samples COUNT tunes as the command `generate` makes them, the style given and nothing else (the
+number of bars too is drawn by the model; silence, circles and copies are drawn again, and how many
+were is told); and as many from a Markov model of order 2 and one of
 order 5 (long-term PPM with contexts of so many), trained on the same training side; and as
 copies as many tunes of that side as they stand, the most that learning from it can reach in C.
 They are kept in OUT as JSON lines, so that an interrupted run goes on where it stopped:
@@ -27,6 +28,7 @@ from pathlib import Path
 import numpy as np
 
 from tunesmith.api.composing import TEMPERATURE, TOP_P, generate, load_model
+from tunesmith.api.unwanted import MOST_SILENCE
 from tunesmith.corpus import Corpus
 from tunesmith.errors import UsageError
 from tunesmith.evaluation.melody_models import MelodyPPM
@@ -77,8 +79,9 @@ def main() -> None:
         tunes = generate(
             model, count=size, seed=args.seed * 1_000_003 + start, style=args.style,
             temperature=args.temperature, top_p=args.top_p, min_p=args.min_p,
-            repetition=args.repetition,
+            repetition=args.repetition, most_silence=MOST_SILENCE,
         )  # fmt: skip
+        print("drawn again:", tunes[0].receipt.get("redrawn", {}), flush=True)
         return [t.melody for t in tunes]
 
     how = f"t{args.temperature:g}-p{args.top_p:g}" + (f"-m{args.min_p:g}" if args.min_p else "")

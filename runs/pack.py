@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from tunesmith.api.composing import load_model
-from tunesmith.api.preparing import style_of
 from tunesmith.api.tracing import put_index
 from tunesmith.corpus import Corpus
 from tunesmith.errors import InputError
@@ -54,10 +53,10 @@ def test_scores(box: Path, corpus: Corpus) -> dict[str, dict[str, float | int]]:
     tunes: dict[str, list[tuple[np.ndarray, int]]] = {}
     for tune in corpus.tunes("test"):
         try:
-            encoded = model.vocabulary.encode(with_estimates(tune.melody), style_of(tune.source))
+            encoded = model.vocabulary.encode(with_estimates(tune.melody), tune.style)
         except InputError:  # no tokens say it; the manifest counts these
             continue
-        tunes.setdefault(style_of(tune.source), []).append((encoded.ids, len(tune.melody.notes)))
+        tunes.setdefault(tune.style, []).append((encoded.ids, len(tune.melody.notes)))
     found = {}
     for style, pairs in sorted(tunes.items()):
         ids, notes = zip(*pairs, strict=True)

@@ -108,7 +108,7 @@ def test_human_figures_by_hand():
     index = index_of(melody_of(SCALE))
     # runs of 15 notes (a variant), 5 and 3; 12-grams: 3 of 3, none, 0 of 1
     far = melody_of((60, 61, 62, 60, 61, 62, 60, 61, 62, 60, 62, 64, 63))
-    told = human_figures(index, [melody_of(SCALE), melody_of(SCALE[:5]), far])
+    told = human_figures(index, [melody_of(SCALE), melody_of(SCALE[:5]), far], ["a", "b", "a"])
     assert (told["tunes"], told["variants"], told["median"]) == (3, 1, 5)
     assert told["p95"] == pytest.approx(5 + 0.9 * 10)
     assert told["share_of_12_grams_seen"] == pytest.approx(3 / 4)

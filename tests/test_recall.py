@@ -9,7 +9,14 @@ from tunesmith.melody import TICKS_PER_QUARTER, Key, Melody, Meter, Note
 from tunesmith.tokens import LettersVocabulary, NotesVocabulary
 from tunesmith.tokens.notes import fold_at
 from tunesmith.tokens.recall import LEVELS, LineRecall, Match
-from tunesmith.tokens.table import BAR0, END, PITCH_LOWEST, UNKNOWN
+from tunesmith.tokens.table import (
+    BAR0,
+    END,
+    FIRST_EVENT,
+    PERIOD_SLOT,
+    PITCH_LOWEST,
+    UNKNOWN,
+)
 
 NOTES = NotesVocabulary()
 
@@ -96,10 +103,13 @@ def test_what_notes_recall_by_hand():
     ids = NOTES.encode(tune).ids.astype(np.int64)
     words = NOTES.words(ids)
     seen = NOTES.recall(1).read(ids[None])
-    third = words.index("bar:2")  # the third bar begins
+    third = words.index("bar:2", FIRST_EVENT)  # the third bar begins
     # Two bars ago a quarter stood here; one bar ago as well.
     assert words[third + 1] == "len:24"
     assert NOTES.words(seen.candidates[0, third])[1:3] == ["len:24", "len:24"]
+    # The header tells that bars come again after two.
+    assert words[PERIOD_SLOT] == "bar:2"
+    assert NOTES.words(seen.candidates[0, third : third + 2, 5]) == ["len:24", "pitch:60"]
     # After its length: one bar ago F's bar began with E, two bars ago with C.
     assert NOTES.words(seen.candidates[0, third + 1])[1:3] == ["pitch:64", "pitch:60"]
     assert (seen.trust[0, third + 1, 3:5] % LEVELS == 0).all()  # no bar 4 or 8 bars ago
@@ -110,8 +120,8 @@ def test_what_notes_recall_by_hand():
     # After a bar line and a length C came, five semitones under the pitch before it, which is the
     # last of the tune, told in the header.
     second = words.index("bar:3")
-    assert NOTES.words(seen.candidates[0, second + 1, [0, 5]]) == ["pitch:60", "pitch:57"]
-    assert (seen.trust[0, second + 1] % LEVELS)[[0, 5]].tolist() == [2, 2]
+    assert NOTES.words(seen.candidates[0, second + 1, [0, 6]]) == ["pitch:60", "pitch:57"]
+    assert (seen.trust[0, second + 1] % LEVELS)[[0, 6]].tolist() == [2, 2]
     # The place: steps since the bar line; a length told moves to the other half of the table.
     assert seen.places[0, third : third + 4, 0].tolist() == [0, 192, 24, 24 + 192]
     assert seen.places[0, third, 2] - seen.places[0, third + 5, 2] == 1  # bars left

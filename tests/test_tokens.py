@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunesmith.errors import InputError, UsageError
-from tunesmith.melody import MODES, Key, Melody, Meter, Note
+from tunesmith.melody import MODES, TICKS_PER_QUARTER, Key, Melody, Meter, Note
 from tunesmith.theory import SCALES, scale_of
 from tunesmith.tokens import make_vocabulary, vocabulary_from_dict
 from tunesmith.tokens.notes import (
@@ -17,7 +17,18 @@ from tunesmith.tokens.notes import (
     token_counts,
     unfold_infill,
 )
-from tunesmith.tokens.table import CLOSE_SLOT, KEY_SLOT, LAST_SLOT, PITCH0, TURNED0, tonic_offset
+from tunesmith.tokens.table import (
+    CLOSE_SLOT,
+    DENSITY0,
+    FIRST_EVENT,
+    KEY_SLOT,
+    LAST_SLOT,
+    PERIOD_SLOT,
+    PITCH0,
+    REPEATS_SLOT,
+    TURNED0,
+    tonic_offset,
+)
 
 NOTES = make_vocabulary("notes", ("folk", "lieder"))
 LETTERS = make_vocabulary("letters")
@@ -90,7 +101,7 @@ def test_a_tune_in_words():
     words = NOTES.words(NOTES.encode(melody).ids)
     assert " ".join(words) == (
         "bos ? mode:major key:G density:1 pitch:67 pitch:76 pitch:76 len:24 "  # as if in C, up 5
-        "meter:3/4 "
+        "rest density:0 meter:3/4 "  # no bar comes again
         "pickup len:24 pitch:67 bar:2 len:48 pitch:72 len:24 pitch:74 "
         "bar:1 len:24 tie len:24 pitch:76 end"
     )
@@ -99,7 +110,46 @@ def test_a_tune_in_words():
 def test_an_odd_length_is_a_sum_of_tied_ones():
     melody = Melody((Note(0, 5 * TICKS_PER_STEP, 60), Note(100, 1820, 62)))
     words = NOTES.words(NOTES.encode(melody).ids)
-    assert words[11:15] == ["len:4", "pitch:60", "len:1", "tie"]
+    assert words[13:17] == ["len:4", "pitch:60", "len:1", "tie"]
+
+
+def _quarters(pitches):
+    notes = [Note(i * TICKS_PER_QUARTER, TICKS_PER_QUARTER, p) for i, p in enumerate(pitches)]
+    return Melody(tuple(notes), (Meter(0, 2, 4),))
+
+
+@pytest.mark.parametrize(
+    ("pitches", "period"),
+    [
+        # Bars A B A C A: the first returns twice, two bars later.
+        ([60, 62, 64, 65, 60, 62, 67, 69, 60, 62], "bar:2"),
+        # A B C A B C B C: what counts is how long ago each was heard last, three and two bars.
+        ([60, 62, 64, 65, 67, 69, 60, 62, 64, 65, 67, 69, 64, 65, 67, 69], "bar:3"),
+        # A A B B C D C D: as often after one as after two, and the smaller counts.
+        ([60, 62, 60, 62, 64, 65, 64, 65, 67, 69, 71, 72, 67, 69, 71, 72], "bar:1"),
+        ([60, 62, 64, 65], "rest"),
+    ],
+)
+def test_the_header_tells_after_how_many_bars_most_come_again(pitches, period):
+    assert NOTES.names[NOTES.encode(_quarters(pitches)).ids[PERIOD_SLOT]] == period
+
+
+def test_the_period_goes_as_far_as_bars_are_counted():
+    def after(bars):
+        # Bars that are all different, and after so many the first one again.
+        others = [p for i in range(bars - 1) for p in (60 + i % 24, 61 + i // 24)]
+        return NOTES.names[NOTES.encode(_quarters([40, 42, *others, 40, 42])).ids[PERIOD_SLOT]]
+
+    assert (after(64), after(65), after(66)) == ("bar:64", "bar:more", "bar:more")
+
+
+def test_the_header_tells_how_much_of_a_tune_is_said_again():
+    # 22 intervals, 13 windows of ten; the twelfth and the thirteenth are those of the first half.
+    line = [60, 62, 63, 67, 64, 69, 65, 70, 72, 71, 66]
+    tune = _quarters([*line, 61, *line])
+    assert NOTES.encode(tune).ids[REPEATS_SLOT] - DENSITY0 == 1  # 1 of 13 is 0.077: below 0.08
+    tune = _quarters([*line, 61, *line, 61])
+    assert NOTES.encode(tune).ids[REPEATS_SLOT] - DENSITY0 == 2  # 2 of 14
 
 
 @given(st.integers(1, 2000))
@@ -147,7 +197,7 @@ def test_generating_without_wishes_leaves_nothing_unknown_but_maybe_the_key(seed
 def test_long_tunes_count_down_exactly():
     ids = _walk(NOTES.grammar({"bars": 70, "meter": Meter(0, 2, 4)}), NOTES.size, 3)
     assert NOTES.words(ids).count("bar:more") == 6
-    assert sum(w.startswith("bar:") for w in NOTES.words(ids)) == 70
+    assert sum(w.startswith("bar:") for w in NOTES.words(ids)[FIRST_EVENT:]) == 70
 
 
 def test_a_one_bar_tune_is_never_silent():
@@ -204,7 +254,8 @@ def test_after_the_planned_onset_a_tie_is_taken_rather_than_none():
     grammar = NOTES.grammar({"bars": 1, "meter": Meter(0, 4, 4), "key": "C", "mode": "major"})
     state = grammar.start()
     head = (
-        "bos style:0 mode:major key:C density:2 pitch:60 pitch:72 pitch:60 len:48 meter:4/4 bar:1"
+        "bos style:0 mode:major key:C density:2 pitch:60 pitch:72 pitch:60 len:48 "
+        "rest density:0 meter:4/4 bar:1"
     )
     for word in (head + " len:48 pitch:64 len:24 pitch:60 len:12").split():
         state = grammar.advance(state, NOTES.names.index(word))
@@ -261,10 +312,10 @@ def test_upside_down_keeps_the_scale(mode):
 def test_unconditional_hides_every_attribute_and_charges_all_else(melody):
     ids = NOTES.encode(melody, "folk").ids
     hidden = NOTES.unconditional(ids)
-    others = [1, 2, 4, 5, 6, 7, 8]  # all but the key, which says what the pitches mean
+    others = [1, 2, 4, 5, 6, 7, 8, 9, 10]  # all but the key, which says what the pitches mean
     assert (hidden[others] == UNKNOWN).all() and hidden[3] == ids[3]
-    assert (hidden[9:] == ids[9:]).all()
-    charged = [False] * 3 + [True] + [False] * 5 + [True] * (len(ids) - 9)
+    assert (hidden[11:] == ids[11:]).all()
+    charged = [False] * 3 + [True] + [False] * 7 + [True] * (len(ids) - 11)
     assert NOTES.charged(hidden).tolist() == charged
     assert (NOTES.unconditional(NOTES.encode(melody, "lieder").ids) == hidden).all()
 

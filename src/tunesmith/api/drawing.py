@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from tunesmith.api.model import Model, Tune
-from tunesmith.api.receipts import Judged, Made, make_receipt, style_of
-from tunesmith.api.unwanted import comes_last
+from tunesmith.api.model import Model, Tune, style_of
+from tunesmith.api.receipts import Judged, Made, make_receipt
+from tunesmith.api.unwanted import comes_last, copied
 from tunesmith.decoding import Sampling, generate_ids
 from tunesmith.errors import UsageError
 from tunesmith.evaluation import ranking
 from tunesmith.evaluation.lines import Line
+from tunesmith.evaluation.originality import usual_run
 from tunesmith.evaluation.rules_score import rule_figures
 from tunesmith.evaluation.structure import repetition_4
 from tunesmith.evaluation.variety import APART, Distances
@@ -139,6 +140,7 @@ class Plan:
             it another is also better than one that was drawn before.
         soft: what was aimed at, and what a melody has.
         new: the part of a melody that is new; None if it is told by what is not new.
+        original: whether a tune is not kept that shares too much with a training tune.
         redrawn: how many times as many tunes may be drawn as are wanted.
     """
 
@@ -151,6 +153,7 @@ class Plan:
     rather: Callable[[Melody], str] | None = None
     soft: Callable[[Melody], Mapping[str, tuple[Any, Any]]] = lambda melody: {}
     new: Callable[[Melody], Melody] | None = None
+    original: bool = False
     redrawn: int = _MOST_REDRAWN
 
 
@@ -172,6 +175,8 @@ def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
         generators = [np.random.default_rng([seed, tried + i]) for i in range(size)]
         for i, made in enumerate(plan.make(generators, _later(how.progress, len(tunes), how))):
             said, equal = plan.refuse(made.melody), made.melody.notes in seen
+            if not said and plan.original:
+                said = copied(model, made.passes[-1][0].ids, made.melody)
             if not said and plan.new is None and equal:
                 said = _EQUAL
             if said:
@@ -259,13 +264,13 @@ def _best(model: Model, plan: Plan, tunes: list[Tune], how: Drawing) -> list[Tun
         for tune in tunes
     ]
     typical = (model.checkpoint.provenance.get("scores") or {}).get("bits_per_note")
-    usual_run = model.index.header["human"].get("p95") if model.index else None
+    usual = usual_run(model.index, how.style or "") if model.index else None
     apart = how.apart
     if apart is None:
         apart = APART if plan.new else 0.0
     choice = ranking.choose_best(
         candidates, how.count, rank=rank, limits=how.min_rules, most_copied=how.max_copy,
-        typical_bits=typical, usual_run=usual_run, apart=apart,
+        typical_bits=typical, usual_run=usual, apart=apart,
         distances=Distances([part(t.melody) for t in tunes]).to,
     )  # fmt: skip
     names = [tune.melody.title for tune in tunes]
@@ -274,7 +279,7 @@ def _best(model: Model, plan: Plan, tunes: list[Tune], how: Drawing) -> list[Tun
         tunes[i].receipt["chosen"] = {
             "rank": rank, **reason, "from": len(tunes), "passed": choice.passed,
             "refused": dict(choice.refused), "typical_bits_per_note": typical,
-            "usual_longest_run": usual_run,
+            "usual_longest_run": usual,
             "min_rules": dict(how.min_rules or {}), "max_copy": how.max_copy,
             "apart": apart, "too_near": choice.too_near, "shortfall": choice.shortfall,
         }  # fmt: skip

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from tunesmith.api.comparing import Baselines
 from tunesmith.api.composing import Model
-from tunesmith.api.preparing import style_of
 from tunesmith.corpus import Corpus
 from tunesmith.corpus.store import Tune
 from tunesmith.errors import InputError, UsageError
@@ -189,7 +188,7 @@ def held_tunes(corpus: Corpus, model: Model, split: str, limit: int | None) -> H
     for tune in tunes:
         melody = with_estimates(tune.melody)
         try:
-            encoded = model.vocabulary.encode(melody, style_of(tune.source))
+            encoded = model.vocabulary.encode(melody, tune.style)
         except InputError:
             held.left_out["no tokens can say"] = held.left_out.get("no tokens can say", 0) + 1
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tunesmith.melody import Melody
 from tunesmith.model.checkpoint import Checkpoint, load_checkpoint
 from tunesmith.model.inference import Network
 from tunesmith.tokens import Vocabulary, vocabulary_from_dict
+from tunesmith.tokens.table import STYLE0
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,12 @@ class Tune:
 
     melody: Melody
     receipt: dict[str, Any]
+
+
+def style_of(model: Model, ids: Sequence[int]) -> str:
+    """The style that a tune's attributes name; '' if none."""
+    styles = model.vocabulary.styles
+    return styles[ids[1] - STYLE0] if STYLE0 <= ids[1] < STYLE0 + len(styles) else ""
 
 
 def load_model(path: str | Path | None = None) -> Model:

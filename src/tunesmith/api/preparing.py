@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tunesmith import corpus as corpora
-from tunesmith.corpus import Corpus, Prepared
+from tunesmith.corpus import Corpus, Prepared, style_of
 from tunesmith.errors import InputError
 from tunesmith.files import write_atomically
 from tunesmith.keyfinding import with_estimates
@@ -103,11 +103,6 @@ def style_names(corpus: Corpus) -> tuple[str, ...]:
     return tuple(dict.fromkeys(style_of(s["name"]) for s in corpus.manifest["sources"]))
 
 
-def style_of(source: str) -> str:
-    """The style of a source's tunes: its name, or the last part of its path."""
-    return Path(source).stem or source
-
-
 def tokenised(corpus: Corpus, vocabulary: Vocabulary, side: str, context: int) -> Tokenised:
     """The different tunes of a side as ids, cut at a bar where longer than the context.
 
@@ -139,7 +134,7 @@ def tokenised(corpus: Corpus, vocabulary: Vocabulary, side: str, context: int) -
                 counts["exact duplicates"] += 1
                 continue
             seen.add(tune.key)
-            style = style_of(tune.source)
+            style = tune.style
             try:
                 # Pitches are told from the tonic: where no key is named, a likely one will do.
                 whole = vocabulary.encode(with_estimates(tune.melody), style).ids

@@ -19,7 +19,15 @@ from tunesmith.errors import InputError, TunesmithError
 from tunesmith.evaluation.originality import judge, receipt_entry
 from tunesmith.melody import Melody
 from tunesmith.tokens import make_vocabulary
-from tunesmith.tokens.table import CLOSE_SLOT, LAST_SLOT, PITCH_LOWEST, STYLE0, UNKNOWN, is_meter
+from tunesmith.tokens.table import (
+    CLOSE_SLOT,
+    LAST_SLOT,
+    PERIOD_SLOT,
+    PITCH_LOWEST,
+    REPEATS_SLOT,
+    UNKNOWN,
+    is_meter,
+)
 
 RECEIPT_FORMAT = 1
 _LARGEST = 4 * 1024 * 1024
@@ -116,12 +124,6 @@ def hard_entries(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     return list(entries.values())
 
 
-def style_of(model: Model, ids: Sequence[int]) -> str:
-    """The style that a tune's attributes name; '' if none."""
-    styles = model.vocabulary.styles
-    return styles[ids[1] - STYLE0] if STYLE0 <= ids[1] < STYLE0 + len(styles) else ""
-
-
 def plain(value: Any) -> Any:
     """What was asked, as data for JSON."""
     if isinstance(value, Melody):
@@ -180,8 +182,8 @@ def read_receipt(path: Path) -> Tune:
 
 
 def _as_now(ids: list[int], kind: object) -> list[int]:
-    """Ids of any version: headers did not always tell the last pitch and when it comes."""
-    for slot in (LAST_SLOT, CLOSE_SLOT):
+    """Ids of any version: headers did not always tell of the end and the form."""
+    for slot in (LAST_SLOT, CLOSE_SLOT, PERIOD_SLOT, REPEATS_SLOT):
         if kind == "notes" and len(ids) > slot and is_meter(ids[slot]):
             ids = [*ids[:slot], UNKNOWN, *ids[slot:]]
     return ids
@@ -206,5 +208,4 @@ __all__ = [
     "make_receipt",
     "plain",
     "read_receipt",
-    "style_of",
 ]

@@ -19,7 +19,7 @@ from tunesmith.theory import octave_of, spell
 
 BOX = Path(__file__).parents[1] / "box"
 """The model that comes with the package."""
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 
 
 @dataclass(frozen=True)

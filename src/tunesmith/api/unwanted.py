@@ -1,8 +1,12 @@
-"""Which tunes are given to nobody who did not ask for them: silent ones, and circles."""
+"""Which tunes are given to nobody who did not ask for them: silent ones, circles, copies."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from tunesmith.api.model import Model, style_of
 from tunesmith.evaluation.lines import Line
+from tunesmith.evaluation.originality import longest_run, usual_run
 from tunesmith.evaluation.structure import rounds
 from tunesmith.melody import Melody
 from tunesmith.silence import empty_spans
@@ -24,6 +28,11 @@ MOST_ROUNDS = 4
 """Times that the same bars (two or more) may come in a row. Of the training tunes none of the 3,807
 of folk has more, 3 of the 1,330 of lieder and one lead sheet; of the model's own 16 of 1,024
 dances and 19 of 384 songs."""
+
+
+FEWEST_COPIED = 12
+"""Notes that a tune may always share with a training tune: of a small corpus the real ones that
+were held out may share fewer."""
 
 
 def unwanted(melody: Melody, most: float, circles: bool = True) -> str:
@@ -54,6 +63,25 @@ def circling(melody: Melody) -> str:
     if rounds(Line(melody)) <= MOST_ROUNDS:
         return ""
     return f"the same bars come more than {MOST_ROUNDS} times in a row"
+
+
+def copied(model: Model, ids: Sequence[int], melody: Melody) -> str:
+    """That it shares a longer run with a training tune than 95 % of real tunes do, or ''.
+
+    Args:
+        model: what made it; without an index nothing is told.
+        ids: of the tune, which say its style.
+        melody: the melody.
+    """
+    most = model.index and usual_run(model.index, style_of(model, ids))
+    if not model.index or not most:
+        return ""
+    if longest_run(model.index, melody) <= max(most, FEWEST_COPIED):
+        return ""
+    return (
+        "they share a longer run of notes with a training tune than 95 % of real tunes do "
+        "(--max-copy says how long it may be)"
+    )
 
 
 def comes_last(melody: Melody) -> bool:

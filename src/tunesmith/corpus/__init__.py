@@ -3,7 +3,7 @@
 from tunesmith.corpus.build import Prepared, prepare
 from tunesmith.corpus.sources import NamedCorpus, named_corpora
 from tunesmith.corpus.splits import SIDES
-from tunesmith.corpus.store import Corpus, Tune, summary
+from tunesmith.corpus.store import Corpus, Tune, style_of, summary
 
 __all__ = [
     "SIDES",
@@ -13,5 +13,6 @@ __all__ = [
     "Tune",
     "named_corpora",
     "prepare",
+    "style_of",
     "summary",
 ]

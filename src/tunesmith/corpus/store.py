@@ -50,6 +50,16 @@ class Tune:
     key: str
     melody: Melody
 
+    @property
+    def style(self) -> str:
+        """As `style_of` its source."""
+        return style_of(self.source)
+
+
+def style_of(source: str) -> str:
+    """The style of a source's tunes: its name, or the last part of its path."""
+    return Path(source).stem or source
+
 
 def tune_line(head: dict[str, Any], melody: bytes) -> bytes:
     """The line of a tune in a shard; the melody, which is long, comes last."""

@@ -28,6 +28,8 @@ RUN = 8
 VARIANT = 0.25
 """A melody with this share of its different runs of 8 in one training tune is its variant."""
 MOST_HELD_OUT = 500
+FEWEST = 20
+"""Held-out tunes of which a percentile is told."""
 _BLOCK = 3  # fewest intervals of a block in an alignment
 
 
@@ -97,6 +99,14 @@ class Originality:
     def is_variant(self) -> bool:
         """Whether a quarter or more of its runs of 8 intervals stand in one training tune."""
         return self.nearest_share >= VARIANT
+
+
+def longest_run(index: TuneIndex, melody: Melody) -> int:
+    """Notes of the longest run that a melody shares with a training tune, as `judge` tells it."""
+    intervals = symbols_of(melody)[::2]
+    return 1 + max(
+        (index.intervals.longest(intervals[i:]) for i in range(len(intervals))), default=0
+    )
 
 
 def judge(index: TuneIndex, melody: Melody) -> Originality:
@@ -185,19 +195,48 @@ def figures(judged: Sequence[Originality]) -> dict[str, Any]:
     }
 
 
-def human_figures(index: TuneIndex, melodies: Sequence[Melody]) -> dict[str, Any]:
+def human_figures(
+    index: TuneIndex, melodies: Sequence[Melody], styles: Sequence[str]
+) -> dict[str, Any]:
     """`figures` of held-out tunes, of all and without the variants of a training tune.
 
+    Args:
+        index: of the training tunes.
+        melodies: the held-out tunes.
+        styles: of each.
+
     Returns:
-        those of all, and 'without_variants': those of the others, and 'variants': how many.
+        those of all, and 'without_variants': those of the others, and 'variants': how many; and
+        'p95_by_style': the 95th percentile of each style with at least `FEWEST` tunes.
     """
     judged = [judge(index, m) for m in melodies]
+    runs: dict[str, list[int]] = {}
+    for style, one in zip(styles, judged, strict=True):
+        runs.setdefault(style, []).append(one.longest_run.notes)
     others = [o for o in judged if not o.is_variant]
     return {
         **figures(judged),
         "variants": len(judged) - len(others),
         "without_variants": figures(others),
+        "p95_by_style": {
+            s: float(np.percentile(n, 95)) for s, n in sorted(runs.items()) if len(n) >= FEWEST
+        },
     }
+
+
+def usual_run(index: TuneIndex, style: str = "") -> float | None:
+    """Notes of the longest run that 95 % of real tunes do not exceed.
+
+    Args:
+        index: of the training tunes.
+        style: of tunes of this style, if enough of them were held out; else of all.
+
+    Returns:
+        None where no real tune was held out.
+    """
+    human = index.header["human"]
+    found: float | None = human.get("p95_by_style", {}).get(style, human.get("p95"))
+    return found
 
 
 def index_corpus(corpus: Corpus, before: TuneIndex | None = None) -> TuneIndex:
@@ -227,8 +266,9 @@ def index_corpus(corpus: Corpus, before: TuneIndex | None = None) -> TuneIndex:
         tunes = [(*name, before.melody(i)) for i, name in enumerate(names)] + tunes
     index = TuneIndex.build(tunes, about)
     step = max(1, -(-corpus.count("validation") // MOST_HELD_OUT))
-    held_out = [m for i, m in enumerate(corpus.melodies("validation")) if i % step == 0]
-    index.header["human"] = human_figures(index, held_out) | {"side": "validation"}
+    held_out = [t for i, t in enumerate(corpus.tunes("validation")) if i % step == 0]
+    melodies, styles = [t.melody for t in held_out], [t.style for t in held_out]
+    index.header["human"] = human_figures(index, melodies, styles) | {"side": "validation"}
     return index
 
 

@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 Recalled = tuple[Integers, Integers, Integers]
 """What a tune recalls at each id: candidates (B, T, C), trust (B, T, C), places (B, T, P)."""
-KEPT = 9
+KEPT = 11
 """Ids at the start of a long sequence that every window sees: its attributes."""
 _IDS = 2048  # read at once when scoring
 _BLOCK = 64  # queries that attention takes at once
@@ -189,7 +189,7 @@ class Network:
         """The log-probability in nats of each id of each sequence but the first.
 
         A sequence longer than the context is read in windows that overlap by half
-        a context: each sees the first 8 ids and the half context before what it
+        a context: each sees the first 11 ids and the half context before what it
         scores, and every id is scored once. What it recalls is of the whole sequence.
 
         Returns:

@@ -33,6 +33,7 @@ from tunesmith.tokens.table import (
     NAMES,
     PICKUP,
     PITCH0,
+    REPEATS,
     REST,
     STYLE0,
     TIE,
@@ -52,7 +53,9 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     "low": ("high",),
     "high": ("last",),
     "last": ("close",),
-    "close": ("meter",),
+    "close": ("period",),
+    "period": ("repeats",),
+    "repeats": ("meter",),
     "meter": ("pickup", "bar"),
     "pickup": ("length",),
     "bar": ("change", "length"),
@@ -77,6 +80,8 @@ ROLES: dict[str, tuple[int, ...]] = {
     "high": (UNKNOWN, *_PITCHES),
     "last": (UNKNOWN, *_PITCHES),
     "close": (UNKNOWN, *range(LENGTH0, LENGTH0 + len(LENGTHS))),
+    "period": (UNKNOWN, REST, *range(BAR0 + 1, BAR_MORE + 1)),
+    "repeats": (UNKNOWN, *range(DENSITY0, DENSITY0 + len(REPEATS) + 1)),
     "meter": tuple(_METERS),
     "change": tuple(_METERS),
     "pickup": (PICKUP,),
@@ -105,7 +110,7 @@ SHORT, FULL = 1, 2
 """How a tune ends that is on its last note: a bar short by the pickup, or a full one."""
 _CLOSING_BARS = 3
 """The last bars, among which the planned last onset may be."""
-_TOLD = ("style", "mode", "density", "low", "high", "last", "close")
+_TOLD = ("style", "mode", "density", "low", "high", "last", "close", "period", "repeats")
 MOST_BARS = 512
 MOST_ACCIDENTALS = 4
 """Sharps or flats of the signatures chosen where the user names no key."""
@@ -148,11 +153,11 @@ class NotesGrammar(Grammar):
         styles: the names of the style tokens in use.
         wishes: of `style` (a name), `mode` (then the key is named and every pitch in the
             scale), `key` (a tonic), `density` (a class), `low`, `high`, `last` (MIDI
-            numbers), `meter` (a `Meter`; then it never changes), `bars` (counted without the
-            pickup, exact), `pickup` (whether there is one), `unknown` (True: every
-            attribute that is not wished for stays unknown), and `any_pitch` (True: mode
-            and key say nothing of the pitches, and any key may be chosen; something else
-            sees to that).
+            numbers), `period` and `repeats` (`?`: nothing is told of the form), `meter` (a
+            `Meter`; then it never changes), `bars` (counted without the pickup, exact), `pickup`
+            (whether there is one), `unknown` (True: every attribute that is not wished for stays
+            unknown), and `any_pitch` (True: mode and key say nothing of the pitches, and any key
+            may be chosen; something else sees to that).
 
     Raises:
         UsageError: for a wish that no token can say.
@@ -366,6 +371,9 @@ class NotesGrammar(Grammar):
         token = self.forced[role] - tonic_offset(state.key)
         return min(max(token, _PITCHES[0]), _PITCHES[-1])
 
+    def _period(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
+        return [t for t in tokens if self.bars is None or t - BAR0 < self.bars]
+
     def _pickup(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
         # A bar of one step leaves no room for a shorter one.
         return list(tokens) if self.pickup is not False and state.length > 1 else []
@@ -429,6 +437,8 @@ def _token(role: str, value: Any, styles: tuple[str, ...]) -> int:
         return MODE0 + MODES.index(value)
     if role == "key":
         return KEY0 + pitch_class(value)
+    if role in ("period", "repeats") and value == "?":
+        return UNKNOWN
     if role == "density" and 0 <= int(value) <= len(DENSITIES):
         return DENSITY0 + int(value)
     if role in ("low", "high", "last") and LOWEST <= int(value) <= HIGHEST:

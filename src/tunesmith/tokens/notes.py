@@ -2,12 +2,13 @@
 
 A tune reads
 
-    bos  style mode key density low high last close  meter  [pickup …]  bar:8 …  …  bar:1 …  end
+    bos  style mode key density low high last close period repeats  meter  [pickup …]  bar:8 …  end
 
-Each of the eight attributes may be `?`, unknown. All pitches are told as if the tonic
+Each of the ten attributes may be `?`, unknown. All pitches are told as if the tonic
 were C, so that a tune is the same in every key but for one token; `low` and `high`
 are the outer ones, `last` is the one it ends on, and `close` is the length from its onset to the
-end of the tune. The key is therefore news like the
+end of the tune. `period` is after how many bars a bar comes again, most often, and `repeats` how
+much of the tune does. The key is therefore news like the
 notes, and its `?` is for tunes whose key is not known.
 
 A bar is its token, which says how many bars remain with it, a metre if it changes
@@ -22,6 +23,7 @@ For infilling, bars from the middle go to the end: `… gap`, the bars after the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -56,9 +58,11 @@ from tunesmith.tokens.table import (
     METER_STEPS,
     MODE0,
     NAMES,
+    PERIOD_SLOT,
     PICKUP,
     PITCH0,
     PITCH_LOWEST,
+    REPEATED_INTERVALS,
     REST,
     STYLE0,
     STYLE_SLOTS,
@@ -74,6 +78,7 @@ from tunesmith.tokens.table import (
     length_token,
     meter_of,
     meter_token,
+    repeats_class,
     tonic_offset,
 )
 
@@ -151,6 +156,7 @@ class NotesVocabulary(Vocabulary):
         close = min(finish - onsets[-1], LENGTHS[-1])
         if close in LENGTHS:
             ids[CLOSE_SLOT] = length_token(close)
+        ids[PERIOD_SLOT] = _period(ids)
         return Encoded(np.array(ids, np.uint16), moved)
 
     def _attributes(self, melody: Melody, style: str | None) -> list[int]:
@@ -171,7 +177,9 @@ class NotesVocabulary(Vocabulary):
             PITCH0 + low,
             PITCH0 + high,
             PITCH0 + melody.pitches[-1] - tonic_offset(key),
-            UNKNOWN,  # for the end is not known before the bars are
+            UNKNOWN,  # for the end is not known before the bars are,
+            UNKNOWN,  # nor the period
+            DENSITY0 + repeats_class(_said_again(melody.pitches)),
         ]
 
     # -- ids to melody ---------------------------------------------------------
@@ -285,6 +293,33 @@ class NotesVocabulary(Vocabulary):
     def grammar(self, wishes: Mapping[str, Any] | None = None) -> NotesGrammar:
         """The grammar; see `NotesGrammar` for the wishes it can keep."""
         return NotesGrammar(self.styles, wishes)
+
+
+def _period(ids: Sequence[int]) -> int:
+    """The id that says after how many bars most bars of a tune come again: see `PERIOD_SLOT`.
+
+    A bar comes again if all it holds is the same; what counts is how many bars back it was heard
+    last. Of two numbers that are as frequent it is the smaller one.
+    """
+    latest: dict[tuple[int, ...], int] = {}
+    lags: Counter[int] = Counter()
+    starts = np.flatnonzero(is_bar(np.array(ids))).tolist()
+    for bar, (start, end) in enumerate(pairwise([*starts, len(ids) - 1])):
+        held = tuple(t for t in ids[start + 1 : end] if not is_meter(t))
+        if max(held, default=0) < PITCH_LOWEST:  # no note begins in it
+            continue
+        if held in latest:
+            lags[bar - latest[held]] += 1
+        latest[held] = bar
+    return bar_token(min(lags, key=lambda n: (-lags[n], n))) if lags else REST
+
+
+def _said_again(pitches: Sequence[int]) -> float:
+    """The share of a melody's windows of `REPEATED_INTERVALS` that occurred in it before."""
+    steps = [b - a for a, b in pairwise(pitches)]
+    size = REPEATED_INTERVALS
+    windows = [tuple(steps[i : i + size]) for i in range(len(steps) - size + 1)]
+    return 1 - len(set(windows)) / len(windows) if windows else 0.0
 
 
 def _is_turned(ids: Ids) -> bool:

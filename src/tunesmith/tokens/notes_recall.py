@@ -14,6 +14,7 @@ from tunesmith.tokens.table import (
     BAR_MORE,
     END,
     FILL,
+    FIRST_EVENT,
     GAP,
     LAST_SLOT,
     LENGTH0,
@@ -21,6 +22,7 @@ from tunesmith.tokens.table import (
     METER0,
     METER_STEPS,
     NAMES,
+    PERIOD_SLOT,
     PICKUP,
     PITCH_LOWEST,
     REST,
@@ -31,7 +33,7 @@ _INTERVAL0 = 2 * len(NAMES)  # an interval of 0 among the intervals, which come 
 _SPAN = 256  # places in a bar that are told apart
 _RING = 128  # bars that are remembered; more than can be counted and than the longest lag
 _LAGS = np.array([1, 2, 4, 8])
-_CHANNEL_ROWS = LEVELS * np.arange(2 + len(_LAGS))
+_CHANNEL_ROWS = LEVELS * np.arange(3 + len(_LAGS))
 _PITCHES = len(NAMES) - PITCH_LOWEST
 _PLACES = 192
 _BEGUN = 40  # bars begun that are told apart
@@ -63,6 +65,7 @@ class _State(NamedTuple):
         waiting: the length that was told and has no pitch yet, or 0.
         pitch: the latest, from 1; or 0.
         goal: the last of the tune, as the header tells it, from 1; or 0 where it does not.
+        period: after how many bars a bar comes again, as the header tells it; or 0.
         latest: the number of bars that are left, with this one; or 0 before the first.
         length: steps of a bar in this metre.
         pickup: steps of the bar before the first.
@@ -77,6 +80,7 @@ class _State(NamedTuple):
     waiting: Integers
     pitch: Integers
     goal: Integers
+    period: Integers
     latest: Integers
     length: Integers
     pickup: Integers
@@ -94,8 +98,9 @@ class NotesRecall(Recall):
     """For the `notes` vocabulary: the longest match, and the same place some bars ago.
 
     The channels are the match (bars being alike whatever their number); what stood at this
-    place of the bar 1, 2, 4 and 8 bars before, trusted by its last eight guesses; and the longest
-    match of lengths and intervals, its next pitch moved to here. Of a note that ends the tune
+    place of the bar 1, 2, 4, 8 bars before, and as many as the header tells of the period, trusted
+    by its last eight guesses; and the longest match of lengths and intervals, its next pitch moved
+    to here. Of a note that ends the tune
     (its length uses up the last bar, or leaves that of the pickup) the pitch that the header tells
     stands for the longest match. The places are the steps
     since the bar line (with a length told or not), the latest pitch, the bars that are left,
@@ -110,7 +115,7 @@ class NotesRecall(Recall):
         batch: B.
     """
 
-    channels = 2 + len(_LAGS)
+    channels = 3 + len(_LAGS)
 
     def __init__(self, batch: int) -> None:
         self._rows = np.arange(batch)
@@ -119,8 +124,8 @@ class NotesRecall(Recall):
         self._before = Before(batch, len(NAMES), _BEFORE)
         self.places = int(_KINDS[-1]) + self._before.places
         self._there = np.zeros((batch, _RING, 2 * _SPAN), np.int16)
-        self._guesses = np.zeros((batch, len(_LAGS)), np.int64)
-        self._history = np.zeros((batch, len(_LAGS)), np.int64)
+        self._guesses = np.zeros((batch, 1 + len(_LAGS)), np.int64)
+        self._history = np.zeros((batch, 1 + len(_LAGS)), np.int64)
         self._state = np.zeros((len(_State._fields), batch), np.int64)
 
     def push(self, ids: Integers) -> Recalled:  # noqa: D102
@@ -133,14 +138,15 @@ class NotesRecall(Recall):
             self._before.keep(gaps)
         self._state = np.stack(_after(now, ids, self._match.read))
         then = _State(*self._state)
-        is_bar = _IS_BAR[ids]
+        is_bar = _IS_BAR[ids] & (self._match.read >= FIRST_EVENT)
         self._there[is_bar, then.bars[is_bar] % _RING] = 0
 
         key = _key(then.steps, then.waiting)
         ends = _ends(then)
-        found = self._at(then.bars[:, None] - _LAGS, key)
+        lags = np.concatenate([np.tile(_LAGS, (len(ids), 1)), then.period[:, None]], axis=1)
+        found = self._at(then.bars[:, None] - lags, key) * (lags > 0)
         if then.filling.any():
-            later = self._at(then.bars[:, None] + _LAGS, key) * then.filling[:, None]
+            later = self._at(then.bars[:, None] + lags, key) * (lags * then.filling[:, None] > 0)
             found = np.where(found > 0, found, later)
         place, length = self._match.push(_PLAIN[ids])
         interval = self._interval(ids, now.pitch)
@@ -227,9 +233,11 @@ def _pitch(ids: Integers) -> Integers:
 
 def _after(s: _State, ids: Integers, read: int) -> _State:
     """Where each tune stands after one more id, (B,); `read` were read before."""
-    is_bar, is_pitch = _IS_BAR[ids], ids >= PITCH_LOWEST
+    header = read < FIRST_EVENT  # its numbers of bars begin none
+    is_bar, is_pitch = _IS_BAR[ids] & (not header), ids >= PITCH_LOWEST
     gaps, fills = ids == GAP, ids == FILL
-    counted = np.where(_IS_COUNTED[ids], ids - BAR0, 0)
+    number = np.where(_IS_COUNTED[ids], ids - BAR0, 0)
+    counted = number * (not header)
     # By their numbers, since bars are left out at a gap and come behind the end. Before the first
     # and beyond the highest number one follows another.
     on = np.where((counted > 0) & (s.latest > 0) & (counted != s.latest), s.latest - counted, 1)
@@ -245,6 +253,7 @@ def _after(s: _State, ids: Integers, read: int) -> _State:
         waiting=_LENGTH_OF[ids],
         pitch=np.where(fills, s.before_pitch, np.where(is_pitch, _pitch(ids), s.pitch)),
         goal=np.where(is_pitch, _pitch(ids), 0) if read == LAST_SLOT else s.goal,
+        period=number % (BAR_MORE - BAR0) if read == PERIOD_SLOT else s.period,
         latest=np.where(back, s.before_latest, np.where(counted > 0, counted, s.latest)),
         length=np.where(_BAR_LENGTH_OF[ids] > 0, _BAR_LENGTH_OF[ids], s.length),
         pickup=np.where((counted > 0) & (s.latest == 0), s.steps * (s.bars > 0), s.pickup),

@@ -12,7 +12,7 @@ from tunesmith.tokens.base import Ids
 STEPS_PER_QUARTER = 24
 TICKS_PER_STEP = TICKS_PER_QUARTER // STEPS_PER_QUARTER
 
-TABLE_VERSION = 4
+TABLE_VERSION = 5
 """Goes up whenever the same tune would give other ids, so that kept ids are made anew."""
 
 SPECIALS = ("bos", "end", "?", "gap", "fill", "pickup", "rest", "tie")
@@ -23,6 +23,9 @@ TURNED = 3
 KEYNAMES = tuple(Key.from_pitch_class(p).tonic for p in range(12))
 DENSITIES = (0.5, 0.75, 1.0, 1.34, 1.67, 2.0, 3.0)
 """Bounds in sounding notes a quarter; a density below the first is class 0."""
+REPEATS = (0.01, 0.08, 0.16, 0.24, 0.32, 0.44, 0.56)
+"""Bounds of the share of a tune's windows of `REPEATED_INTERVALS` that occurred in it before."""
+REPEATED_INTERVALS = 10
 METERS = tuple(
     f"{n}/{d}"
     for d, highest in ((1, 4), (2, 12), (4, 16), (8, 24), (16, 32), (32, 32))
@@ -53,7 +56,9 @@ BAR_MORE, LENGTH0 = _ID["bar:more"], _ID["len:1"]
 PITCH_LOWEST = _ID[f"pitch:{LOWEST}"]
 PITCH0 = PITCH_LOWEST - LOWEST
 TURNED0 = MODE0 - TURNED
-ATTRIBUTES = ("style", "mode", "key", "density", "low", "high", "last", "close")
+ATTRIBUTES = (
+    "style", "mode", "key", "density", "low", "high", "last", "close", "period", "repeats",
+)  # fmt: skip
 """The slots that follow `bos`, in order."""
 KEY_SLOT = 1 + ATTRIBUTES.index("key")
 """Where the key stands; it gives the pitches their meaning, so it is news, never hidden."""
@@ -61,6 +66,10 @@ LAST_SLOT = 1 + ATTRIBUTES.index("last")
 """Where the last pitch of the tune stands."""
 CLOSE_SLOT = 1 + ATTRIBUTES.index("close")
 """Where a length stands: that from the last onset to the end of the tune."""
+PERIOD_SLOT = 1 + ATTRIBUTES.index("period")
+"""Where a number of bars stands, after which most bars that come again do; or `rest`, if none."""
+REPEATS_SLOT = 1 + ATTRIBUTES.index("repeats")
+"""Where the class of how much of the tune is said again stands, as a density of that class."""
 FIRST_EVENT = 1 + len(ATTRIBUTES)
 """Where the metre stands, the first token that is always known."""
 METER_STEPS = tuple(
@@ -118,6 +127,13 @@ def density_class(notes_a_quarter: float) -> int:
     return int(np.searchsorted(DENSITIES, notes_a_quarter, side="right"))
 
 
+def repeats_class(share: float) -> int:
+    """The class, 0 to 7, of a share of windows that occurred before."""
+    return int(np.searchsorted(REPEATS, share, side="right"))
+
+
 def is_bar(ids: Ids) -> NDArray[np.bool_]:
-    """(T,) which ids begin a counted bar."""
-    return (ids > BAR0) & (ids <= BAR_MORE)
+    """(T,) which ids of a tune begin a counted bar; its header, in full or not, has none."""
+    found: NDArray[np.bool_] = (ids > BAR0) & (ids <= BAR_MORE)
+    found[:FIRST_EVENT] = False
+    return found

@@ -57,6 +57,10 @@ class KeptBars:
     bars: frozenset[int]
 
 
+_SAY_FORM = ("form", "kept", "pitches_from", "rhythm_from", "contour")
+"""What may say which bars come again, as the header of a tune would."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Constraints:
     """What a melody must keep; docs/constraints.md says what each means. Values as typed.
@@ -256,6 +260,8 @@ class Constraints:
             found["mode"] = self._mode() or max(
                 MODES, key=lambda m: len({(classes[0] + s) % 12 for s in SCALES[m]} & {*classes})
             )
+        if any(getattr(self, name) is not None for name in _SAY_FORM):
+            found |= {"period": "?", "repeats": "?"}  # or the tune would plan another one
         return {n: v for n, v in found.items() if v is not None}
 
 

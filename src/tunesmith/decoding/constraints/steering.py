@@ -294,7 +294,7 @@ class Steered(Grammar):
             _prefer(mask, self._around_an_ending(spot))
         elif tune.last == "high":
             _prefer(mask, self._endings(spot))
-        elif tune.last == "close":
+        elif tune.last == "repeats":
             meters = np.zeros_like(mask)
             meters[[METER0 + m for m in self.facts.meters()]] = True
             mask &= meters
