@@ -32,6 +32,7 @@ from tunesmith.api.model import Model
 from tunesmith.api.unwanted import comes_last
 from tunesmith.corpus import Corpus
 from tunesmith.evaluation import ranking
+from tunesmith.evaluation.originality import usual_run
 from tunesmith.evaluation.realism import FEWEST, Realism, realism
 from tunesmith.evaluation.rules_score import rule_figures
 from tunesmith.evaluation.variety import APART, Distances
@@ -70,7 +71,7 @@ def main() -> None:
     kept: list[list[Melody]] = []
     plain: list[list[Melody]] = []
     for chunk in chunks:
-        kept.append(choose(model, chunk, args.keep, args.rank, args.max_copy))
+        kept.append(choose(model, chunk, args.keep, args.rank, args.max_copy, args.style))
         plain.append([Melody.from_dict(t["melody"]) for t in chunk[: args.keep]])
     sets = {name: [m for c in s for m in c][: args.count] for name, s in
             (("kept", kept), ("plain", plain))}  # fmt: skip
@@ -115,7 +116,8 @@ def drawn(
 
 
 def choose(
-    model: Model, chunk: Sequence[dict[str, Any]], keep: int, rank: str, max_copy: int | None
+    model: Model, chunk: Sequence[dict[str, Any]], keep: int, rank: str, max_copy: int | None,
+    style: str,
 ) -> list[Melody]:
     """What `generate --count KEEP --from …` keeps of a chunk."""
     melodies = [Melody.from_dict(t["melody"]) for t in chunk]
@@ -127,7 +129,7 @@ def choose(
     choice = ranking.choose_best(
         candidates, keep, rank=rank, most_copied=max_copy,
         typical_bits=(model.checkpoint.provenance.get("scores") or {}).get("bits_per_note"),
-        usual_run=model.index.header["human"].get("p95") if model.index else None,
+        usual_run=usual_run(model.index, style) if model.index else None,
         distances=Distances(melodies).to, apart=APART,
     )  # fmt: skip
     if choice.shortfall or choice.too_near or choice.refused:

@@ -98,13 +98,13 @@ def test_owners_by_hand():
     ids = NOTES.unconditional(NOTES.encode(TUNE, "folk").ids)
     words = NOTES.words(ids)
     assert words == [
-        "bos", "?", "?", "key:G", "?", "?", "?", "?", "?", "meter:4/4", "pickup",
+        "bos", "?", "?", "key:G", "?", "?", "?", "?", "?", "?", "?", "meter:4/4", "pickup",
         "len:24", "pitch:72", "bar:3", "len:72", "pitch:76", "len:24", "pitch:77",
         "bar:2", "len:24", "tie", "len:48", "rest", "len:24", "pitch:79",
         "bar:1", "len:96", "rest", "end",
     ]  # fmt: skip
     assert owners(NOTES, ids).tolist() == [
-        *[HEADER] * 11, 0, 0, HEADER, 1, 1, 2, 2, 2, 2, 2, *[3] * 4, *[END] * 4
+        *[HEADER] * 13, 0, 0, HEADER, 1, 1, 2, 2, 2, 2, 2, *[3] * 4, *[END] * 4
     ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from tunesmith.files import recover_folder
 from tunesmith.model import checkpoint as checkpoints
 from tunesmith.model.checkpoint import load_checkpoint, save_checkpoint
 from tunesmith.model.config import SIZES, ModelConfig
-from tunesmith.model.inference import Network
+from tunesmith.model.inference import KEPT, Network
 from tunesmith.tokens.recall import LEVELS, LineRecall
 
 TINY = ModelConfig(
@@ -234,15 +234,15 @@ def test_scores_of_sequences_of_any_length():
         np.testing.assert_allclose(logs, by_hand(ids), atol=1e-4)
 
 
-@pytest.mark.parametrize("length", [65, 87, 88, 200])
+@pytest.mark.parametrize("length", [65, 85, 86, 200])
 def test_scores_beyond_the_context(length):
     ids = ids_of(length)
     (logs,) = NETWORK.log_probabilities([ids])
     assert logs.shape == (length - 1,)
     np.testing.assert_allclose(logs[:63], by_hand(ids[:64]), atol=1e-4)
-    # The second window: the first 9 ids, 32 before it, and 23 that it scores.
-    end = min(87, length)
-    seen = np.r_[:9, 32:end]
+    # The second window: the first 11 ids, 32 before it, and 21 that it scores.
+    end = min(85, length)
+    seen = np.r_[:KEPT, 32:end]
     recall = tuple(part[:, seen[:-1]] for part in recall_of(1).read(ids[None]))
     window = by_hand(ids[seen], recall)  # what it recalls is of all before
     np.testing.assert_allclose(logs[63 : end - 1], window[-(end - 64) :], atol=1e-4)

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunesmith.errors import InputError, UsageError
-from tunesmith.evaluation.originality import align, figures, human_figures, judge, receipt_entry
+from tunesmith.evaluation.originality import (
+    FEWEST,
+    align,
+    figures,
+    human_figures,
+    judge,
+    longest_run,
+    receipt_entry,
+    usual_run,
+)
 from tunesmith.evaluation.originality_index import TuneIndex, suffix_array, symbols_of
 from tunesmith.melody import Melody, Note
 
@@ -113,8 +122,26 @@ def test_human_figures_by_hand():
     assert told["p95"] == pytest.approx(5 + 0.9 * 10)
     assert told["share_of_12_grams_seen"] == pytest.approx(3 / 4)
     assert told["without_variants"]["median"] == 4
+    assert told["p95_by_style"] == {}  # for which three tunes are too few
     assert told["without_variants"]["share_of_12_grams_seen"] == 0
     assert figures([])["median"] is None
+
+
+def test_the_usual_run_is_that_of_the_style_if_enough_tunes_tell_it():
+    index = index_of(melody_of(SCALE))
+    tunes = [melody_of(SCALE[: 3 + i % 10]) for i in range(FEWEST)]
+    index.header["human"] = human_figures(index, [*tunes, melody_of(SCALE)], ["a"] * FEWEST + ["b"])
+    # Runs of 3 to 12 notes, two of each: the 95th percentile is between the last two of twenty.
+    assert usual_run(index, "a") == 12
+    assert usual_run(index, "b") == usual_run(index) == index.header["human"]["p95"] == 12
+    index.header["human"] = human_figures(index, tunes[1:], ["a"] * (FEWEST - 1))
+    assert usual_run(index, "a") is usual_run(index) is None
+
+
+def test_the_longest_run_is_that_of_the_judge():
+    index = index_of(melody_of(SCALE), melody_of(SCALE[::-1]))
+    for melody in (melody_of(SCALE[2:9]), melody_of((60, 67)), melody_of((60,))):
+        assert longest_run(index, melody) == judge(index, melody).longest_run.notes
 
 
 # -- against brute force -----------------------------------------------------

@@ -131,8 +131,14 @@ def test_what_notes_recall_by_hand():
     assert goal.tolist() == [0] * (len(words) - 3) + [65 - 21 + 1, 0, 0]
     assert NOTES.words(seen.candidates[0, -3, :1]) == ["pitch:65"]
     assert seen.trust[0, -3, 0] == LEVELS - 1
+    # Where in the period of two bars each bar is: its first or last, of the first or second round.
+    bars = [words.index(f"bar:{n}", FIRST_EVENT) for n in (4, 3, 2, 1)]
+    assert (seen.places[0, bars, 8] - seen.places[0, 0, 8]).tolist() == [1, 3, 4, 6]
+    # Of the header no copy is made, though its tokens are found in the tune as well.
+    assert (seen.trust[0, : bars[0] + 1, [0, 6]] % LEVELS == 0).all()
+    assert not seen.places[0, :FIRST_EVENT, 0].any()
     # The seven ids before this one, the latest first; at the start there were none, which is 0.
-    before = seen.places[0, third, 8:] - seen.places[0, 0, 8:]
+    before = seen.places[0, third, 9:] - seen.places[0, 0, 9:]
     told = [BAR0 + 1 if words[i].startswith("bar") else ids[i] for i in range(third - 7, third)]
     assert before.tolist() == told[::-1]
 

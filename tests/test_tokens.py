@@ -255,7 +255,7 @@ def test_after_the_planned_onset_a_tie_is_taken_rather_than_none():
     state = grammar.start()
     head = (
         "bos style:0 mode:major key:C density:2 pitch:60 pitch:72 pitch:60 len:48 "
-        "rest density:0 meter:4/4 bar:1"
+        "? ? meter:4/4 bar:1"
     )
     for word in (head + " len:48 pitch:64 len:24 pitch:60 len:12").split():
         state = grammar.advance(state, NOTES.names.index(word))

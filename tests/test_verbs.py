@@ -394,6 +394,26 @@ def test_a_tune_of_silence_is_drawn_again_and_counted(model):
     assert count == tunes[-1].receipt["index"] + 1 - 8 >= 8 - len(kept)
 
 
+def test_a_tune_that_copies_more_than_real_ones_do_is_drawn_again(model, monkeypatch):
+    def runs(tunes):
+        return [t.receipt["originality"]["longest_run"] for t in tunes]
+
+    how = {"count": 12, "seed": 5, "style": "folk", "bars": 16}
+    plain = runs(generate(model, **how))
+    most = sorted(plain)[8]
+    human = model.index.header["human"]
+    monkeypatch.setitem(human, "p95_by_style", {"folk": most})
+    monkeypatch.setattr("tunesmith.api.unwanted.FEWEST_COPIED", 1)
+    tunes = generate(model, **how, most_silence=0.5)
+    assert max(plain) > most >= max(runs(tunes))
+    assert any("share a longer run" in why for why in tunes[0].receipt["redrawn"])
+    # Who says how much may be copied, is not asked again.
+    assert runs(generate(model, **how, most_silence=0.5, max_copy=99)) == plain
+    # Where nothing else comes, it is kept all the same.
+    monkeypatch.setitem(human, "p95_by_style", {"folk": 1})
+    assert len(generate(model, count=2, seed=5, style="folk", bars=2, most_silence=0.5)) == 2
+
+
 def test_silence_at_the_beginning_and_long_silence_are_told():
     assert not long_silence(abc("z3A|GABc|z4|z4|d4|")) and not long_silence(abc("A|GABc|"))
     assert "begin" in long_silence(abc("z|GABc|d4|"))

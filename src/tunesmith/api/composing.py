@@ -22,7 +22,7 @@ from tunesmith.api.drawing import (
 )
 from tunesmith.api.model import Model, Tune, load_model
 from tunesmith.api.receipts import RECEIPT_FORMAT, Made, asked_data, read_receipt
-from tunesmith.api.unwanted import SAY_SILENCE, unwanted
+from tunesmith.api.unwanted import SAY_SILENCE, copied, unwanted
 from tunesmith.decoding.constraints import Constraints, Primed, Steered, check, explain
 from tunesmith.decoding.constraints.parsing import parse_meter, split_chords
 from tunesmith.decoding.constraints.search import OutOfBudget
@@ -74,9 +74,10 @@ def generate(
             two bars in a row, and one that goes round in circles, if chance may keep what is
             asked; but not where constraints on rests, notes a bar or rhythm speak of silence.
             Drawn again is also a tune that shares a longer run with a training tune than 95 % of
-            real tunes of its style, if neither `max_copy` nor a constraint's melody says how
-            much may be shared. None for any. Where more are drawn than are kept, those come
-            last instead, and with `like` nothing of this is looked at.
+            real tunes of its style, or equals one before, if neither `max_copy` nor a constraint's
+            melody says how much may be shared; if no other comes, it is kept. None for any. Where
+            more are drawn than are kept, those come last instead, and with `like` nothing of this
+            is looked at.
         bars: as in `Constraints`, for short.
         key: as in `Constraints`, for short.
         mode: as in `Constraints`, for short.
@@ -113,8 +114,9 @@ def generate(
     if like:
         return _unlike(model, plan, drawing, like)
     if most_silence is not None and drawing.drawn == drawing.count:
-        own = not constraints.melodies and drawing.max_copy is None
-        plan = replace(plan, original=own, redrawn=_REDRAWN)
+        plan = replace(plan, redrawn=_REDRAWN)
+        if not constraints.melodies and drawing.max_copy is None:
+            plan = replace(plan, rather=lambda made: copied(model, made))
         if not any(n in asked for n in SAY_SILENCE):
             refuse = partial(unwanted, most=most_silence, circles=constraints.by_chance)
             plan = replace(plan, refuse=refuse)

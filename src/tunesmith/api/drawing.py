@@ -13,7 +13,7 @@ import numpy as np
 
 from tunesmith.api.model import Model, Tune, style_of
 from tunesmith.api.receipts import Judged, Made, make_receipt
-from tunesmith.api.unwanted import comes_last, copied
+from tunesmith.api.unwanted import comes_last
 from tunesmith.decoding import Sampling, generate_ids
 from tunesmith.errors import UsageError
 from tunesmith.evaluation import ranking
@@ -136,11 +136,10 @@ class Plan:
         asked: what was asked, as plain data.
         about: what else goes into the receipt.
         refuse: why a melody is not kept, or ''; then another is drawn.
-        rather: why another would be better, or ''; where none comes, it is kept all the same. With
-            it another is also better than one that was drawn before.
+        rather: why another would be better, or ''; where none comes of up to eight times as many,
+            it is kept all the same. With it another is also better than one that was drawn before.
         soft: what was aimed at, and what a melody has.
         new: the part of a melody that is new; None if it is told by what is not new.
-        original: whether a tune is not kept that shares too much with a training tune.
         redrawn: how many times as many tunes may be drawn as are wanted.
     """
 
@@ -150,10 +149,9 @@ class Plan:
     asked: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
     refuse: Callable[[Melody], str] = lambda melody: ""
-    rather: Callable[[Melody], str] | None = None
+    rather: Callable[[Made], str] | None = None
     soft: Callable[[Melody], Mapping[str, tuple[Any, Any]]] = lambda melody: {}
     new: Callable[[Melody], Melody] | None = None
-    original: bool = False
     redrawn: int = _MOST_REDRAWN
 
 
@@ -171,12 +169,12 @@ def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
     tried, why = 0, ""
     redrawn: Counter[str] = Counter()
     while len(tunes) < how.drawn and tried < plan.redrawn * how.drawn:
+        if len(others) >= _MOST_REDRAWN * how.drawn:
+            break  # what is asked leaves little else
         size = min(BATCH, how.drawn - len(tunes))
         generators = [np.random.default_rng([seed, tried + i]) for i in range(size)]
         for i, made in enumerate(plan.make(generators, _later(how.progress, len(tunes), how))):
             said, equal = plan.refuse(made.melody), made.melody.notes in seen
-            if not said and plan.original:
-                said = copied(model, made.passes[-1][0].ids, made.melody)
             if not said and plan.new is None and equal:
                 said = _EQUAL
             if said:
@@ -184,7 +182,7 @@ def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
                 redrawn[said] += 1
                 continue
             seen.add(made.melody.notes)
-            better = (plan.rather(made.melody) or _EQUAL * equal) if plan.rather else ""
+            better = (plan.rather(made) or _EQUAL * equal) if plan.rather else ""
             if better:
                 redrawn[better] += 1
                 others.append((equal, better, made, tried + i))

@@ -26,7 +26,7 @@ from tunesmith.keyfinding import with_estimates
 from tunesmith.melody import Melody
 from tunesmith.tokens.base import Ids
 
-CONDITIONAL = "model, told style, mode, density, range and end"
+CONDITIONAL = "model, told style, mode, density, range, end and form"
 FIRST_BARS = 8
 TENTHS = 10
 _TOGETHER = 32  # tunes scored at once

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from tunesmith.api.model import Model, style_of
+from tunesmith.api.receipts import Made
 from tunesmith.evaluation.lines import Line
 from tunesmith.evaluation.originality import longest_run, usual_run
 from tunesmith.evaluation.structure import rounds
@@ -46,7 +45,7 @@ def unwanted(melody: Melody, most: float, circles: bool = True) -> str:
     silent = 1 - sum(n.duration for n in melody.notes) / melody.duration
     why = f"more than {100 * most:g} % is silence" if silent > most else long_silence(melody)
     why = why or (circling(melody) if circles else "")
-    return why and f"{why} (--rest-share 0:1 takes any)"
+    return why and f"{why} (--rest-share 0:1 allows it)"
 
 
 def long_silence(melody: Melody) -> str:
@@ -65,18 +64,15 @@ def circling(melody: Melody) -> str:
     return f"the same bars come more than {MOST_ROUNDS} times in a row"
 
 
-def copied(model: Model, ids: Sequence[int], melody: Melody) -> str:
-    """That it shares a longer run with a training tune than 95 % of real tunes do, or ''.
+def copied(model: Model, made: Made) -> str:
+    """That a tune shares a longer run with a training tune than 95 % of real ones do, or ''.
 
-    Args:
-        model: what made it; without an index nothing is told.
-        ids: of the tune, which say its style.
-        melody: the melody.
+    Nothing is told by a model without an index, or with one that knows too few real tunes.
     """
-    most = model.index and usual_run(model.index, style_of(model, ids))
-    if not model.index or not most:
+    if not model.index:
         return ""
-    if longest_run(model.index, melody) <= max(most, FEWEST_COPIED):
+    most = usual_run(model.index, style_of(model, made.passes[-1][0].ids))
+    if not most or longest_run(model.index, made.melody) <= max(most, FEWEST_COPIED):
         return ""
     return (
         "they share a longer run of notes with a training tune than 95 % of real tunes do "

@@ -141,7 +141,8 @@ def score_tunes(
         network: the model.
         vocabulary: the model's.
         tunes: whole tunes as ids.
-        given: whether the model sees the tune's attributes (style, mode, density, range, end).
+        given: whether the model sees the tune's attributes (style, mode, density, range, end,
+            form).
             They are not charged. Without it all are unknown: the unconditional figure.
     """
     hidden = [vocabulary.unconditional(ids) for ids in tunes]

@@ -29,7 +29,7 @@ VARIANT = 0.25
 """A melody with this share of its different runs of 8 in one training tune is its variant."""
 MOST_HELD_OUT = 500
 FEWEST = 20
-"""Held-out tunes of which a percentile is told."""
+"""Held-out tunes, of a style or in all, from which a limit is taken."""
 _BLOCK = 3  # fewest intervals of a block in an alignment
 
 
@@ -232,10 +232,11 @@ def usual_run(index: TuneIndex, style: str = "") -> float | None:
         style: of tunes of this style, if enough of them were held out; else of all.
 
     Returns:
-        None where no real tune was held out.
+        None where fewer than `FEWEST` real tunes were held out.
     """
     human = index.header["human"]
-    found: float | None = human.get("p95_by_style", {}).get(style, human.get("p95"))
+    of_all = human.get("p95") if human.get("tunes", 0) >= FEWEST else None
+    found: float | None = human.get("p95_by_style", {}).get(style, of_all)
     return found
 
 
@@ -268,7 +269,12 @@ def index_corpus(corpus: Corpus, before: TuneIndex | None = None) -> TuneIndex:
     step = max(1, -(-corpus.count("validation") // MOST_HELD_OUT))
     held_out = [t for i, t in enumerate(corpus.tunes("validation")) if i % step == 0]
     melodies, styles = [t.melody for t in held_out], [t.style for t in held_out]
-    index.header["human"] = human_figures(index, melodies, styles) | {"side": "validation"}
+    human = human_figures(index, melodies, styles) | {"side": "validation"}
+    if before:  # of its own styles its own tunes tell more than what came after
+        human["p95_by_style"] = {
+            **human["p95_by_style"], **before.header["human"].get("p95_by_style", {}),
+        }  # fmt: skip
+    index.header["human"] = human
     return index
 
 

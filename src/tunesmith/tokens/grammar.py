@@ -111,6 +111,8 @@ SHORT, FULL = 1, 2
 _CLOSING_BARS = 3
 """The last bars, among which the planned last onset may be."""
 _TOLD = ("style", "mode", "density", "low", "high", "last", "close", "period", "repeats")
+_SHORT = 8
+"""Bars up to which nothing is told of the form."""
 MOST_BARS = 512
 MOST_ACCIDENTALS = 4
 """Sharps or flats of the signatures chosen where the user names no key."""
@@ -371,8 +373,17 @@ class NotesGrammar(Grammar):
         token = self.forced[role] - tonic_offset(state.key)
         return min(max(token, _PITCHES[0]), _PITCHES[-1])
 
+    def _is_short(self) -> bool:
+        """Whether so few bars are asked for that a form of whole tunes cannot be planned."""
+        return self.bars is not None and self.bars <= _SHORT
+
     def _period(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
+        if self._is_short():
+            return [UNKNOWN]
         return [t for t in tokens if self.bars is None or t - BAR0 < self.bars]
+
+    def _repeats(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
+        return [UNKNOWN] if self._is_short() else list(tokens)
 
     def _pickup(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
         # A bar of one step leaves no room for a shorter one.

@@ -5,11 +5,11 @@ A tune reads
     bos  style mode key density low high last close period repeats  meter  [pickup …]  bar:8 …  end
 
 Each of the ten attributes may be `?`, unknown. All pitches are told as if the tonic
-were C, so that a tune is the same in every key but for one token; `low` and `high`
+were C, so that a tune is the same in every key but for one token: the key is therefore news like
+the notes, and its `?` is for tunes whose key is not known. `low` and `high`
 are the outer ones, `last` is the one it ends on, and `close` is the length from its onset to the
 end of the tune. `period` is after how many bars a bar comes again, most often, and `repeats` how
-much of the tune does. The key is therefore news like the
-notes, and its `?` is for tunes whose key is not known.
+much of the tune does.
 
 A bar is its token, which says how many bars remain with it, a metre if it changes
 there, and events that fill it exactly: a length and then a pitch, `rest`, or `tie`
@@ -84,6 +84,7 @@ from tunesmith.tokens.table import (
 
 # How training sees a tune; chosen for now by what worked, to be measured.
 ALL_UNKNOWN_SHARE = 0.4
+ALL_KNOWN_SHARE = 0.3  # as when composing: a plan is followed as far as it was seen whole
 ATTRIBUTE_UNKNOWN_SHARE = 0.4
 INFILL_SHARE = 0.2
 TRANSPOSED_SHARE = 0.1
@@ -201,7 +202,11 @@ class NotesVocabulary(Vocabulary):
     def augment(self, ids: Ids, rng: np.random.Generator) -> Ids:  # noqa: D102
         ids = self._transposed(ids, rng)
         hidden = rng.random(len(ATTRIBUTES)) < ATTRIBUTE_UNKNOWN_SHARE
-        hidden |= rng.random() < ALL_UNKNOWN_SHARE
+        kind = rng.random()
+        if kind < ALL_UNKNOWN_SHARE:
+            hidden[:] = True
+        elif kind < ALL_UNKNOWN_SHARE + ALL_KNOWN_SHARE:
+            hidden[:] = False
         hidden[KEY_SLOT - 1] = False
         hidden[0] &= not _is_turned(ids)  # what `?` composes is never turned
         ids[1:FIRST_EVENT][hidden] = UNKNOWN

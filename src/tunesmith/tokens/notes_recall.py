@@ -31,7 +31,8 @@ from tunesmith.tokens.table import (
 
 _INTERVAL0 = 2 * len(NAMES)  # an interval of 0 among the intervals, which come after the ids
 _SPAN = 256  # places in a bar that are told apart
-_RING = 128  # bars that are remembered; more than can be counted and than the longest lag
+_RING = 128  # bars that are remembered; more than the longest lag
+_IN_HEADER = 3 * len(NAMES)  # from here on, ids that the matches see of the header: like none
 _LAGS = np.array([1, 2, 4, 8])
 _CHANNEL_ROWS = LEVELS * np.arange(3 + len(_LAGS))
 _PITCHES = len(NAMES) - PITCH_LOWEST
@@ -42,10 +43,12 @@ _LENGTH_OF = np.zeros(len(NAMES), np.int64)
 _LENGTH_OF[LENGTH0 : LENGTH0 + len(LENGTHS)] = LENGTHS
 _BAR_LENGTH_OF = np.zeros(len(NAMES), np.int64)
 _BAR_LENGTH_OF[METER0 : METER0 + len(METER_STEPS)] = METER_STEPS
+_ROUNDS = 4
+"""Rounds of the period that are told apart; the last is open."""
 # Where the rows of each kind of place begin.
 _KINDS = np.cumsum([
     2 * _PLACES, 1 + _PITCHES, 1 + BAR_MORE - BAR0, _BEGUN, _PLACES, _BEGUN,
-    1 + _PITCHES, 1 + _PITCHES,
+    1 + _PITCHES, 1 + _PITCHES, 1 + 3 * _ROUNDS,
 ])  # fmt: skip
 _IS_EVENT = np.zeros(len(NAMES), bool)
 _IS_EVENT[PITCH_LOWEST:] = _IS_EVENT[[REST, TIE]] = True
@@ -104,8 +107,9 @@ class NotesRecall(Recall):
     (its length uses up the last bar, or leaves that of the pickup) the pitch that the header tells
     stands for the longest match. The places are the steps
     since the bar line (with a length told or not), the latest pitch, the bars that are left,
-    the number of the bar, the length of the pickup, that last pitch where it is due, and the ids
-    before this one.
+    the number of the bar, the length of the pickup, that last pitch where it is due, how often the
+    period has passed and whether this bar is the first, the last or another one of it, and the ids
+    before this one. Of the header, copies know nothing.
 
     Where a gap is filled, all of them go on as if what was before the gap had just been read;
     what is told besides is how many bars are left of the gap and the first pitch behind it,
@@ -124,6 +128,7 @@ class NotesRecall(Recall):
         self._before = Before(batch, len(NAMES), _BEFORE)
         self.places = int(_KINDS[-1]) + self._before.places
         self._there = np.zeros((batch, _RING, 2 * _SPAN), np.int16)
+        self._numbers = np.zeros((batch, _RING), np.int64)  # of the bars that stand there
         self._guesses = np.zeros((batch, 1 + len(_LAGS)), np.int64)
         self._history = np.zeros((batch, 1 + len(_LAGS)), np.int64)
         self._state = np.zeros((len(_State._fields), batch), np.int64)
@@ -140,6 +145,7 @@ class NotesRecall(Recall):
         then = _State(*self._state)
         is_bar = _IS_BAR[ids] & (self._match.read >= FIRST_EVENT)
         self._there[is_bar, then.bars[is_bar] % _RING] = 0
+        self._numbers[is_bar, then.bars[is_bar] % _RING] = then.bars[is_bar]
 
         key = _key(then.steps, then.waiting)
         ends = _ends(then)
@@ -148,8 +154,10 @@ class NotesRecall(Recall):
         if then.filling.any():
             later = self._at(then.bars[:, None] + lags, key) * (lags * then.filling[:, None] > 0)
             found = np.where(found > 0, found, later)
-        place, length = self._match.push(_PLAIN[ids])
-        interval = self._interval(ids, now.pitch)
+        header = self._match.read < FIRST_EVENT
+        heard = np.full(len(ids), _IN_HEADER + self._match.read) if header else _PLAIN[ids]
+        place, length = self._match.push(heard)
+        interval = heard if header else self._interval(ids, now.pitch)
         moved_place, moved_length = self._intervals.push(interval)
         for row in map(int, np.flatnonzero(fills)):
             end = int(then.before_read[row]) - 1
@@ -161,7 +169,8 @@ class NotesRecall(Recall):
         next_bar = np.where(then.latest == last, END, BAR0 + np.maximum(then.latest - 1, 1))
         next_bar = np.where(then.latest == BAR_MORE - BAR0, BAR_MORE, next_bar)
         moved, moved_length = self._moved(moved_place, moved_length, then.pitch)
-        candidates = np.concatenate([self._match.at(place)[:, None], found, moved[:, None]], axis=1)
+        longest = np.where(length > 0, self._match.at(place), 0)
+        candidates = np.concatenate([longest[:, None], found, moved[:, None]], axis=1)
         candidates = np.where(_IS_COUNTED[candidates], next_bar[:, None], candidates)
         self._guesses = np.where(found > 0, candidates[:, 1:-1], -1)
         trust = np.where(found > 0, 1 + 2 * HITS[self._history] + hits, 0)
@@ -181,6 +190,7 @@ class NotesRecall(Recall):
             np.clip(left, 0, _BEGUN - 1),
             then.behind_pitch * then.filling,
             then.goal * ends,
+            _round(then),
         ]
         places = np.stack(kinds, axis=1)
         places[:, 1:] += _KINDS[:-1]
@@ -191,9 +201,11 @@ class NotesRecall(Recall):
 
     def _at(self, bars: Integers, key: Integers) -> Integers:
         """What stood in these bars, (B, lags), at this place, (B,); 0 where nothing."""
-        found = self._there[self._rows[:, None], bars % _RING, key[:, None]]
+        rows, slots = self._rows[:, None], bars % _RING
+        found = self._there[rows, slots, key[:, None]]
         # In bar 0 stand the attributes.
-        return np.where(bars != 0, found, 0).astype(np.int64)
+        known = (bars != 0) & (self._numbers[rows, slots] == bars)
+        return np.where(known, found, 0).astype(np.int64)
 
     def _interval(self, ids: Integers, pitch: Integers) -> Integers:
         """The ids with intervals for pitches, after the latest pitch, (B,)."""
@@ -223,6 +235,7 @@ class NotesRecall(Recall):
         other._match, other._intervals = self._match.select(rows), self._intervals.select(rows)
         other._before = self._before.select(rows)
         other._there, other._state = self._there[rows], self._state[:, rows]
+        other._numbers = self._numbers[rows]
         other._guesses, other._history = self._guesses[rows], self._history[rows]
         return other
 
@@ -250,7 +263,7 @@ def _after(s: _State, ids: Integers, read: int) -> _State:
     return _State(
         bars=bars,
         steps=np.where(is_bar | fills, 0, s.steps + s.waiting * _IS_EVENT[ids]),
-        waiting=_LENGTH_OF[ids],
+        waiting=_LENGTH_OF[ids] * (not header),
         pitch=np.where(fills, s.before_pitch, np.where(is_pitch, _pitch(ids), s.pitch)),
         goal=np.where(is_pitch, _pitch(ids), 0) if read == LAST_SLOT else s.goal,
         period=number % (BAR_MORE - BAR0) if read == PERIOD_SLOT else s.period,
@@ -279,6 +292,15 @@ def _ends(s: _State) -> NDArray[np.bool_]:
     due: NDArray[np.bool_] = (s.waiting > 0) & (s.latest == 1) & (s.goal > 0)
     due &= (left == 0) | (left == s.pickup)
     return due
+
+
+def _round(s: _State) -> Integers:
+    """(B,) where in the header's period this bar is: 0 if there is none."""
+    period = np.maximum(s.period, 1)
+    # The pickup counts for none; it has the number 1, as the first bar has without one.
+    rounds, phase = np.divmod(np.maximum(s.bars - s.shift - 1 - (s.pickup > 0), 0), period)
+    part = np.where(phase == 0, 0, np.where(phase == period - 1, 2, 1))
+    return np.where(s.period > 0, 1 + 3 * np.minimum(rounds, _ROUNDS - 1) + part, 0)
 
 
 def _key(steps: Integers, waiting: Integers) -> Integers:
