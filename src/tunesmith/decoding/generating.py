@@ -22,6 +22,7 @@ from tunesmith.decoding.sampling import (
 from tunesmith.errors import UsageError
 from tunesmith.model.inference import KEPT, Cache, Network
 from tunesmith.tokens import Grammar, State
+from tunesmith.tokens.notes import planned_share
 
 TRIES = 4
 """So many times a tune is drawn without masks, where chance may keep what is asked."""
@@ -32,6 +33,8 @@ _PLANNED = 20.0
 right, so the network never learns to follow it against a copy that ends otherwise."""
 _DEFAULT = 0.05
 """Of the weight of all ids, the least that the default of a plan has."""
+_RETURN = 3.0
+"""Nats at most that an id has more with which a tune goes on as it did a period before."""
 _PATIENCE = (0.05, 1.0, 20.0)
 """So many times the usual budget an id gets that takes another's place: all first get little."""
 
@@ -152,6 +155,7 @@ class _Batch:
         self._logs: list[list[float]] = [[] for _ in grammars]
         self._free: list[list[bool]] = [[] for _ in grammars]
         self._struck = [0] * len(grammars)
+        self._pulls: list[float | None] = [None] * len(grammars)
         self._cache = network.new_cache(len(grammars), self._context)
         self._repeats = None
         if how.repetition:
@@ -241,6 +245,7 @@ class _Batch:
         allowed = np.stack([self._allowed(r) for r in rows])
         uniforms = np.array([self._generators[r].random() for r in rows])
         weighed = logits + self._repeats.weights(rows) if self._repeats else logits
+        weighed = self._returning(rows, weighed)
         weighed = self._as_planned(rows, weighed)
         weighed = _pooled(weighed, allowed, self._grammars[0].alternatives)
         several = allowed.sum(axis=1) > 1
@@ -271,6 +276,24 @@ class _Batch:
             self._states[row] = grammar.advance(state, token)
             going_on.append(not grammar.ended(self._states[row]))
         return going_on
+
+    def _returning(self, rows: list[int], logits: Floats) -> Floats:
+        """(rows, V) logits with more weight on what stood a period before, as far as is planned."""
+        recall = self._cache.recall
+        due = recall.returning if recall else None
+        if due is None:
+            return logits
+        places = [p for p, row in enumerate(rows) if due[p] >= 0 and self._pull(row)]
+        if places:
+            logits = logits.copy()
+            logits[places, due[places]] += [_RETURN * self._pull(rows[p]) for p in places]
+        return logits
+
+    def _pull(self, row: int) -> float:
+        """How much of what a period allows a tune's header plans to come again, 0 to 1."""
+        if self._pulls[row] is None:
+            self._pulls[row] = planned_share(self._ids[row])
+        return self._pulls[row] or 0.0
 
     def _as_planned(self, rows: list[int], logits: Floats) -> Floats:
         """(rows, V) logits with more weight where a tune comes to what its header has planned."""

@@ -40,6 +40,10 @@ class _Layer:
 class Recall(Protocol):
     """What the tunes of a batch recall; `tokens.recall` has it for each vocabulary."""
 
+    @property
+    def returning(self) -> Integers | None:
+        """(B,) what comes next if a tune goes on as its header has planned, or -1; or None."""
+
     def read(self, ids: NDArray[np.integer]) -> Recalled:
         """Read (B, T) further ids of each."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -106,11 +107,15 @@ _ON_DEGREE = np.array([
     [t in _PITCHES and (t - PITCH0) % 12 == degree for t in range(len(NAMES))]
     for degree in range(12)
 ])  # fmt: skip
+_UP_TO_BARS = np.array([
+    [BAR0 < t <= BAR0 + bars for t in range(len(NAMES))] for bars in range(LONGEST_COUNT + 1)
+])  # fmt: skip
 SHORT, FULL = 1, 2
 """How a tune ends that is on its last note: a bar short by the pickup, or a full one."""
 _CLOSING_BARS = 3
 """The last bars, among which the planned last onset may be."""
 _TOLD = ("style", "mode", "density", "low", "high", "last", "close", "period", "repeats")
+_MOST = LONGEST_COUNT + 1  # bars, of which a token says no number
 _SHORT = 8
 """Bars up to which nothing is told of the form."""
 MOST_BARS = 512
@@ -130,6 +135,8 @@ class TuneState(NamedTuple):
     high: int = UNKNOWN
     last_degree: int = -1  # semitones above the tonic on which it is to end, 0 to 11, or -1
     close: int = 0  # planned from the last onset to the end, or 0
+    period: int = 0  # planned bars after which most come again, until the first bar; or 0
+    fewest: int = 0  # bars that the plan of the form needs, until the first bar; or 0
     closing: int = 0  # `SHORT` or `FULL`: the planned onset was, and how the last bar ends
     meter: int = 0
     length: int = 0  # of this bar
@@ -215,6 +222,8 @@ class NotesGrammar(Grammar):
         that may end the tune the degree alone is planned.
         """
         assert isinstance(state, TuneState)
+        if state.fewest or state.period:
+            return self._planned_form(state)
         if not 0 < state.remaining <= _CLOSING_BARS:
             return None
         full = state.remaining * state.length - state.filled  # before this event
@@ -232,6 +241,16 @@ class NotesGrammar(Grammar):
         if to_onset > 0 and state.close < LENGTHS[-1]:
             return Planned(_UP_TO[min(to_onset, LENGTHS[-1])] | _METER)
         return Planned(_UP_TO[state.close]) if to_onset == 0 else None
+
+    def _planned_form(self, state: TuneState) -> Planned | None:
+        """How much comes again, or how many bars there are: so that the period has room."""
+        if self.bars is None:
+            return Planned(~_UP_TO_BARS[state.fewest - 1]) if state.fewest > 1 else None
+        if not state.period:
+            return None
+        room = 1 - state.period / self.bars
+        classes = [DENSITY0 + c for c, least in enumerate((0.0, *REPEATS)) if least <= room]
+        return Planned(np.isin(np.arange(len(NAMES)), classes))
 
     def _planned_sound(self, state: TuneState, short: int, full: int) -> Planned | None:
         """The same once a length is told, so many steps before a short end and a full one."""
@@ -280,6 +299,13 @@ class NotesGrammar(Grammar):
             return state._replace(low=UNKNOWN, high=UNKNOWN, last_degree=degree)
         if role == "close":
             return state._replace(close=0 if token == UNKNOWN else LENGTHS[token - LENGTH0])
+        if role == "period":
+            lag = token - BAR0 if BAR0 < token < BAR_MORE else 0
+            return state._replace(period=lag)
+        if role == "repeats":
+            least = (0.0, *REPEATS)[token - DENSITY0] if token != UNKNOWN else 0.0
+            fewest = min(max(state.period + 1, math.ceil(state.period / (1 - least))), _MOST)
+            return state._replace(period=0, fewest=fewest if state.period else 0)
         if role in ("meter", "change"):
             return state._replace(meter=token, length=METER_STEPS[token - METER0])
         if role == "pickup":
@@ -310,6 +336,7 @@ class NotesGrammar(Grammar):
             pickup=state.filled if state.in_pickup else state.pickup,
             in_pickup=False,
             filled=0,
+            fewest=0,
             remaining=remaining,
             uncounted=state.uncounted + (token == BAR_MORE),
         )

@@ -53,6 +53,7 @@ from tunesmith.tokens.table import (
     LAST_SLOT,
     LENGTH0,
     LENGTHS,
+    LONGEST_COUNT,
     LOWEST,
     METER0,
     METER_STEPS,
@@ -63,6 +64,8 @@ from tunesmith.tokens.table import (
     PITCH0,
     PITCH_LOWEST,
     REPEATED_INTERVALS,
+    REPEATS,
+    REPEATS_SLOT,
     REST,
     STYLE0,
     STYLE_SLOTS,
@@ -325,6 +328,27 @@ def _said_again(pitches: Sequence[int]) -> float:
     size = REPEATED_INTERVALS
     windows = [tuple(steps[i : i + size]) for i in range(len(steps) - size + 1)]
     return 1 - len(set(windows)) / len(windows) if windows else 0.0
+
+
+def planned_share(ids: Sequence[int]) -> float | None:
+    """How much of what its period allows to come again a tune's header plans, 0 to 1.
+
+    After a period of P bars N - P of N are left, and of so many the share that `repeats` tells is
+    (N / (N - P)) times as large. 0 where nothing is told.
+
+    Args:
+        ids: of the tune so far; None where it has no counted bar yet.
+    """
+    first = next((t for t in ids[FIRST_EVENT:] if BAR0 < t <= BAR_MORE), None)
+    if first is None:
+        return None
+    period, repeats = ids[PERIOD_SLOT] - BAR0, ids[REPEATS_SLOT] - DENSITY0
+    if not (0 < period <= LONGEST_COUNT and repeats >= 0):
+        return 0.0
+    bounds = (0.0, *REPEATS, 2 * REPEATS[-1] - REPEATS[-2])
+    told = (bounds[repeats] + bounds[repeats + 1]) / 2
+    bars = first - BAR0
+    return min(1.0, told * bars / (bars - period)) if bars > period else 0.0
 
 
 def _is_turned(ids: Ids) -> bool:

@@ -133,6 +133,10 @@ class NotesRecall(Recall):
         self._history = np.zeros((batch, 1 + len(_LAGS)), np.int64)
         self._state = np.zeros((len(_State._fields), batch), np.int64)
 
+    @property
+    def returning(self) -> Integers:  # noqa: D102
+        return self._guesses[:, -1]
+
     def push(self, ids: Integers) -> Recalled:  # noqa: D102
         now = _State(*self._state)
         self._there[self._rows, now.bars % _RING, _key(now.steps, now.waiting)] = ids

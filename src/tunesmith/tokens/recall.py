@@ -51,6 +51,11 @@ class Recall(ABC):
     channels: int
     places: int
 
+    @property
+    def returning(self) -> Integers | None:
+        """(B,) what comes next if the tune goes on as its header has planned, or -1; or None."""
+        return None
+
     @abstractmethod
     def push(self, ids: Integers) -> Recalled:
         """Read the next id of each tune, (B,); what it now suggests, without T."""
