@@ -14,6 +14,7 @@ from tunesmith.tokens.notes import (
     TICKS_PER_STEP,
     UNKNOWN,
     fold_infill,
+    planned_share,
     token_counts,
     unfold_infill,
 )
@@ -150,6 +151,72 @@ def test_the_header_tells_how_much_of_a_tune_is_said_again():
     assert NOTES.encode(tune).ids[REPEATS_SLOT] - DENSITY0 == 1  # 1 of 13 is 0.077: below 0.08
     tune = _quarters([*line, 61, *line, 61])
     assert NOTES.encode(tune).ids[REPEATS_SLOT] - DENSITY0 == 2  # 2 of 14
+
+
+def _header(period, repeats):
+    """The words of a header in C major that tells so much of the form."""
+    told = "bos style:0 mode:major key:C density:2 pitch:60 pitch:72 pitch:60 len:24"
+    return f"{told} {period} density:{repeats} meter:2/4".split()
+
+
+def _after(grammar, words):
+    state = grammar.start()
+    for word in words:
+        state = grammar.advance(state, NOTES.names.index(word))
+    return state
+
+
+def _numbers(plan):
+    return [n for i, n in enumerate(NOTES.names) if plan.ids[i] and n.startswith("bar:")]
+
+
+def test_there_are_bars_enough_for_the_period_and_for_what_is_to_come_again():
+    grammar = NOTES.grammar({})
+    # 56 % and more come again after sixteen bars: of 37 at least 21 do.
+    plan = grammar.planned(_after(grammar, _header("bar:16", 7)))
+    assert _numbers(plan)[0] == "bar:37" and _numbers(plan)[-1] == "bar:more"
+    plan = grammar.planned(_after(grammar, _header("bar:16", 0)))
+    assert _numbers(plan)[0] == "bar:17"
+    # In a pickup all else may come as before.
+    state = _after(grammar, [*_header("bar:16", 0), "pickup", "len:6", "pitch:60"])
+    plan = grammar.planned(state)
+    assert _numbers(plan)[0] == "bar:17" and plan.ids[NOTES.names.index("len:12")]
+    assert grammar.planned(_after(grammar, _header("rest", 0))) is None
+    assert grammar.planned(_after(grammar, [*_header("bar:16", 0), "bar:17"])) is None
+
+
+def test_no_more_comes_again_than_the_bars_that_are_asked_allow():
+    grammar = NOTES.grammar({"bars": 32})
+    words = _header("bar:16", 0)[:10]
+    told = grammar.planned(_after(grammar, words)).ids
+    classes = [n for i, n in enumerate(NOTES.names) if told[i]]
+    assert classes == [f"density:{n}" for n in range(7)]  # 0.44 of 32 bars, but not 0.56
+    some = NOTES.grammar({"bars": 16})
+    periods = np.flatnonzero(some.allowed(_after(some, words[:9])))
+    assert {NOTES.names[i] for i in periods} == {"rest", *(f"bar:{n}" for n in range(1, 16))}
+    # Of eight bars or fewer no form is planned.
+    short = NOTES.grammar({"bars": 8})
+    assert [NOTES.names[i] for i in np.flatnonzero(short.allowed(_after(short, words[:9])))] == [
+        "?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "share"),
+    [
+        (["bar:16", "density:6", "bar:32"], 1.0),  # 0.5 of 32 bars are the 16 after the period
+        (["bar:16", "density:6", "bar:64"], 0.5 * 64 / 48),
+        (["bar:16", "density:1", "bar:17"], 0.045 * 17),
+        (["bar:16", "density:6", "bar:16"], 0.0),
+        (["bar:16", "?", "bar:32"], 0.0),
+        (["rest", "density:6", "bar:32"], 0.0),
+        (["bar:more", "density:6", "bar:more"], 0.0),
+    ],
+)
+def test_how_much_of_what_the_period_allows_is_planned(words, share):
+    ids = [NOTES.names.index(w) for w in [*_header("rest", 0)[:9], *words[:2], "meter:2/4"]]
+    assert planned_share(ids) is None
+    assert planned_share([*ids, NOTES.names.index(words[2])]) == pytest.approx(share)
 
 
 @given(st.integers(1, 2000))
