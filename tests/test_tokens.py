@@ -14,7 +14,7 @@ from tunesmith.tokens.notes import (
     TICKS_PER_STEP,
     UNKNOWN,
     fold_infill,
-    planned_share,
+    planned_pull,
     token_counts,
     unfold_infill,
 )
@@ -202,10 +202,12 @@ def test_no_more_comes_again_than_the_bars_that_are_asked_allow():
 
 
 @pytest.mark.parametrize(
-    ("words", "share"),
+    ("words", "pull"),
     [
         (["bar:16", "density:6", "bar:32"], 1.0),  # 0.5 of 32 bars are the 16 after the period
         (["bar:16", "density:6", "bar:64"], 0.5 * 64 / 48),
+        (["bar:8", "density:6", "bar:64"], 0.5 * 64 / 56 * 8 / 16),
+        (["bar:32", "density:6", "bar:64"], 1.5),
         (["bar:16", "density:1", "bar:17"], 0.045 * 17),
         (["bar:16", "density:6", "bar:16"], 0.0),
         (["bar:16", "?", "bar:32"], 0.0),
@@ -213,10 +215,10 @@ def test_no_more_comes_again_than_the_bars_that_are_asked_allow():
         (["bar:more", "density:6", "bar:more"], 0.0),
     ],
 )
-def test_how_much_of_what_the_period_allows_is_planned(words, share):
+def test_how_much_a_tune_is_held_to_its_plan(words, pull):
     ids = [NOTES.names.index(w) for w in [*_header("rest", 0)[:9], *words[:2], "meter:2/4"]]
-    assert planned_share(ids) is None
-    assert planned_share([*ids, NOTES.names.index(words[2])]) == pytest.approx(share)
+    assert planned_pull(ids) is None
+    assert planned_pull([*ids, NOTES.names.index(words[2])]) == pytest.approx(pull)
 
 
 @given(st.integers(1, 2000))

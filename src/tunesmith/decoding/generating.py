@@ -22,7 +22,7 @@ from tunesmith.decoding.sampling import (
 from tunesmith.errors import UsageError
 from tunesmith.model.inference import KEPT, Cache, Network
 from tunesmith.tokens import Grammar, State
-from tunesmith.tokens.notes import planned_share
+from tunesmith.tokens.notes import planned_pull
 
 TRIES = 4
 """So many times a tune is drawn without masks, where chance may keep what is asked."""
@@ -33,8 +33,9 @@ _PLANNED = 20.0
 right, so the network never learns to follow it against a copy that ends otherwise."""
 _DEFAULT = 0.05
 """Of the weight of all ids, the least that the default of a plan has."""
-_RETURN = 3.0
-"""Nats at most that an id has more with which a tune goes on as it did a period before."""
+_RETURN = 2.0
+"""Nats that an id has more with which a tune goes on as it did a period before, by `planned_pull`.
+A small network follows its header's period seldom: what stood there is but one of many cues."""
 _PATIENCE = (0.05, 1.0, 20.0)
 """So many times the usual budget an id gets that takes another's place: all first get little."""
 
@@ -290,9 +291,9 @@ class _Batch:
         return logits
 
     def _pull(self, row: int) -> float:
-        """How much of what a period allows a tune's header plans to come again, 0 to 1."""
+        """`planned_pull` of a tune, 0 as long as it has no bar."""
         if self._pulls[row] is None:
-            self._pulls[row] = planned_share(self._ids[row])
+            self._pulls[row] = planned_pull(self._ids[row])
         return self._pulls[row] or 0.0
 
     def _as_planned(self, rows: list[int], logits: Floats) -> Floats:

@@ -92,6 +92,10 @@ ATTRIBUTE_UNKNOWN_SHARE = 0.4
 INFILL_SHARE = 0.2
 TRANSPOSED_SHARE = 0.1
 
+_LONG_PERIOD, _MOST_PULL = 16, 1.5
+"""Bars from which on the network seldom finds by itself what is to come again; chosen with
+`_RETURN` in `decoding/generating.py` so that as much comes again as is told (benchmarks/LOG.md)."""
+
 _MIRROR = {UNKNOWN: 4} | {
     MODE0 + MODES.index(mode): degree
     for mode, degree in {
@@ -330,11 +334,12 @@ def _said_again(pitches: Sequence[int]) -> float:
     return 1 - len(set(windows)) / len(windows) if windows else 0.0
 
 
-def planned_share(ids: Sequence[int]) -> float | None:
-    """How much of what its period allows to come again a tune's header plans, 0 to 1.
+def planned_pull(ids: Sequence[int]) -> float | None:
+    """How much a tune has to be held to its header's plan of what comes again, 0 to 1.5.
 
     After a period of P bars N - P of N are left, and of so many the share that `repeats` tells is
-    (N / (N - P)) times as large. 0 where nothing is told.
+    N / (N - P) times as large, at most 1: that, times P / 16, but at most 1.5, for short periods
+    are followed by the network alone. 0 where nothing is told.
 
     Args:
         ids: of the tune so far; None where it has no counted bar yet.
@@ -348,7 +353,8 @@ def planned_share(ids: Sequence[int]) -> float | None:
     bounds = (0.0, *REPEATS, 2 * REPEATS[-1] - REPEATS[-2])
     told = (bounds[repeats] + bounds[repeats + 1]) / 2
     bars = first - BAR0
-    return min(1.0, told * bars / (bars - period)) if bars > period else 0.0
+    share = min(1.0, told * bars / (bars - period)) if bars > period else 0.0
+    return share * min(_MOST_PULL, period / _LONG_PERIOD)
 
 
 def _is_turned(ids: Ids) -> bool:
