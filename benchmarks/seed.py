@@ -15,8 +15,8 @@ saves all its state every 100 steps. `ours` trains Tunesmith's network, at most 
 parameters, told the characters before each, and ends with the validation loss. `compare`
 times both in turn: seconds a step of the seed, the whole of `ours` as a process of its own (import,
 data and evaluation counted), training characters a second at the seed's layers, width and
-context with as many weights and heads as the seed and with under half of them, how well the latter learns in
-as many steps as `ours`, and the machine's peak in matrix products.
+context with as many weights and heads as the seed and with under half of them, how well the latter
+learns in as many steps as `ours`, and the machine's peak in matrix products.
 """
 
 from __future__ import annotations

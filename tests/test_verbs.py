@@ -408,7 +408,8 @@ def test_a_tune_that_copies_more_than_real_ones_do_is_drawn_again(model, monkeyp
     assert max(plain) > most >= max(runs(tunes))
     assert any("share a longer run" in why for why in tunes[0].receipt["redrawn"])
     # Who says how much may be copied, is not asked again.
-    assert runs(generate(model, **how, most_silence=0.5, max_copy=99)) == plain
+    told = generate(model, **how, most_silence=0.5, max_copy=99)  # these are put in order
+    assert sorted(runs(told)) == sorted(plain)
     # Where nothing else comes, it is kept all the same.
     monkeypatch.setitem(human, "p95_by_style", {"folk": 1})
     assert len(generate(model, count=2, seed=5, style="folk", bars=2, most_silence=0.5)) == 2
@@ -422,7 +423,7 @@ def test_silence_at_the_beginning_and_long_silence_are_told():
 
 
 def test_a_tune_that_begins_with_silence_is_drawn_again(model):
-    how = {"style": "lieder", "bars": 8, "seed": 3, "count": 12}
+    how = {"style": "lieder", "bars": 8, "seed": 21, "count": 12}
     assert any("begin" in long_silence(t.melody) for t in generate(model, **how))
     tunes = generate(model, **how, most_silence=0.5)
     assert not any(long_silence(t.melody) for t in tunes)
@@ -430,7 +431,7 @@ def test_a_tune_that_begins_with_silence_is_drawn_again(model):
 
 
 def test_of_many_tunes_silent_ones_are_kept_last(model):
-    how = {"style": "lieder", "bars": 8, "seed": 3}
+    how = {"style": "lieder", "bars": 8, "seed": 21}
     silent = [bool(long_silence(t.melody)) for t in generate(model, count=16, **how)]
     kept = generate(model, count=16, **how, from_=16, apart=0.0)
     places = [bool(long_silence(t.melody)) for t in kept]
@@ -442,7 +443,7 @@ def test_circles_are_told_and_drawn_again(model):
     assert "in a row" in circling(abc("E4|" + 5 * four + "c4|"))
     assert not circling(abc("E4|" + 4 * four + "c4|")) and not circling(abc(9 * "GABc|"))
     assert comes_last(abc(5 * four)) and not comes_last(abc(2 * four))
-    how = {"style": "lieder", "seed": 1, "count": 15}
+    how = {"style": "lieder", "seed": 2, "count": 15}
     assert any(circling(t.melody) for t in generate(model, **how))
     tunes = generate(model, **how, most_silence=0.5)
     assert not any(circling(t.melody) for t in tunes)
