@@ -116,7 +116,11 @@ def drawn(
 
 
 def choose(
-    model: Model, chunk: Sequence[dict[str, Any]], keep: int, rank: str, max_copy: int | None,
+    model: Model,
+    chunk: Sequence[dict[str, Any]],
+    keep: int,
+    rank: str,
+    max_copy: int | None,
     style: str,
 ) -> list[Melody]:
     """What `generate --count KEEP --from …` keeps of a chunk."""
