@@ -85,7 +85,7 @@ from tunesmith.tokens.table import (
     tonic_offset,
 )
 
-# How training sees a tune; chosen for now by what worked, to be measured.
+# How training sees a tune; `benchmarks/LOG.md` has what other shares do.
 ALL_UNKNOWN_SHARE = 0.4
 ALL_KNOWN_SHARE = 0.3  # as when composing: a plan is followed as far as it was seen whole
 ATTRIBUTE_UNKNOWN_SHARE = 0.4
