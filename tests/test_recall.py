@@ -143,6 +143,21 @@ def test_what_notes_recall_by_hand():
     assert before.tolist() == told[::-1]
 
 
+def test_a_period_does_not_return_to_the_pickup():
+    # A pickup and six bars of 2/4, A B A B A B: they come again after two bars.
+    quarter = TICKS_PER_QUARTER
+    pitches = [59, *[60, 62, 64, 65] * 3]
+    notes = tuple(Note(i * quarter, quarter, p) for i, p in enumerate(pitches))
+    tune = Melody(notes, (Meter(0, 2, 4),), pickup=quarter, key=Key("C", "major"))
+    ids = NOTES.encode(tune).ids.astype(np.int64)
+    words, memory = NOTES.words(ids), NOTES.recall(1)
+    told = [int(memory.returning[0]) for i in ids if memory.push(np.array([i]))]
+    second = words.index("bar:5", FIRST_EVENT)  # two bars before it is the pickup
+    assert told[second] == -1 and words[PERIOD_SLOT] == "bar:2"
+    third = words.index("bar:4", FIRST_EVENT)
+    assert NOTES.words(told[third : third + 2]) == ["len:24", "pitch:60"]
+
+
 @pytest.mark.parametrize("first", [0, 1, 3])
 def test_a_gap_is_filled_as_if_the_tune_went_on(first):
     # A pickup and eight bars of 2/4, A B A C A B A C; two bars of it are the gap.

@@ -182,6 +182,7 @@ def test_there_are_bars_enough_for_the_period_and_for_what_is_to_come_again():
     plan = grammar.planned(state)
     assert _numbers(plan)[0] == "bar:17" and plan.ids[NOTES.names.index("len:12")]
     assert grammar.planned(_after(grammar, _header("rest", 0))) is None
+    assert _numbers(grammar.planned(_after(grammar, _header("bar:more", 0)))) == ["bar:more"]
     assert grammar.planned(_after(grammar, [*_header("bar:16", 0), "bar:17"])) is None
 
 
@@ -208,6 +209,7 @@ def test_no_more_comes_again_than_the_bars_that_are_asked_allow():
         (["bar:16", "density:6", "bar:64"], 0.5 * 64 / 48),
         (["bar:8", "density:6", "bar:64"], 0.5 * 64 / 56 * 8 / 16),
         (["bar:32", "density:6", "bar:64"], 1.5),
+        (["bar:64", "density:1", "bar:more"], 1.5 * 0.045 * 128 / 64),
         (["bar:16", "density:1", "bar:17"], 0.045 * 17),
         (["bar:16", "density:6", "bar:16"], 0.0),
         (["bar:16", "?", "bar:32"], 0.0),

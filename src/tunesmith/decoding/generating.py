@@ -286,8 +286,9 @@ class _Batch:
             return logits
         places = [p for p, row in enumerate(rows) if due[p] >= 0 and self._pull(row)]
         if places:
+            most = _RETURN * (1 + min(0.0, self._how.repetition))  # who wants less gets less
             logits = logits.copy()
-            logits[places, due[places]] += [_RETURN * self._pull(rows[p]) for p in places]
+            logits[places, due[places]] += [most * self._pull(rows[p]) for p in places]
         return logits
 
     def _pull(self, row: int) -> float:

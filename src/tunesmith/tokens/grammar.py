@@ -300,7 +300,7 @@ class NotesGrammar(Grammar):
         if role == "close":
             return state._replace(close=0 if token == UNKNOWN else LENGTHS[token - LENGTH0])
         if role == "period":
-            lag = token - BAR0 if BAR0 < token < BAR_MORE else 0
+            lag = token - BAR0 if BAR0 < token <= BAR_MORE else 0
             return state._replace(period=lag)
         if role == "repeats":
             least = (0.0, *REPEATS)[token - DENSITY0] if token != UNKNOWN else 0.0

@@ -342,7 +342,8 @@ def planned_pull(ids: Sequence[int]) -> float | None:
     are followed by the network alone. 0 where nothing is told.
 
     Args:
-        ids: of the tune so far; None where it has no counted bar yet.
+        ids: of the tune so far; None where it has no counted bar yet. More bars than a token can
+            count are taken for 128, as many as a tune gets that was asked for no number.
     """
     first = next((t for t in ids[FIRST_EVENT:] if BAR0 < t <= BAR_MORE), None)
     if first is None:
@@ -352,7 +353,7 @@ def planned_pull(ids: Sequence[int]) -> float | None:
         return 0.0
     bounds = (0.0, *REPEATS, 2 * REPEATS[-1] - REPEATS[-2])
     told = (bounds[repeats] + bounds[repeats + 1]) / 2
-    bars = first - BAR0
+    bars = first - BAR0 if first < BAR_MORE else 2 * LONGEST_COUNT
     share = min(1.0, told * bars / (bars - period)) if bars > period else 0.0
     return share * min(_MOST_PULL, period / _LONG_PERIOD)
 

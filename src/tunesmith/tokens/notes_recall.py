@@ -135,7 +135,10 @@ class NotesRecall(Recall):
 
     @property
     def returning(self) -> Integers:  # noqa: D102
-        return self._guesses[:, -1]
+        state = _State(*self._state)
+        # The pickup is the end of a bar, not the first bar that may come again.
+        pickup = (state.pickup > 0) & (state.bars - state.period == 1)
+        return np.where(pickup, -1, self._guesses[:, -1])
 
     def push(self, ids: Integers) -> Recalled:  # noqa: D102
         now = _State(*self._state)
