@@ -201,6 +201,8 @@ def test_fine_tuning_takes_over_weights_styles_and_training_tunes(corpus_folder,
     assert [s["name"] for s in said["sources"]] == ["folk", "openewld", "lieder"]
     assert said["training"]["steps"] == before.checkpoint.provenance["training"]["steps"]
     assert len(model.index) == len(before.index) + Corpus.open(corpus_folder).count("train")
+    usual = before.index.header["human"]["p95_by_style"]
+    assert usual and model.index.header["human"]["p95_by_style"] == usual  # two songs tell nothing
     name = model.index.header["tunes"][0]
     assert name == before.index.header["tunes"][0]
     assert model.index.melody(5).notes == before.index.melody(5).notes

@@ -16,14 +16,18 @@ from tunesmith.errors import InputError
 from tunesmith.evaluation.originality import judge
 from tunesmith.model.checkpoint import save_checkpoint
 from tunesmith.tokens.table import (
+    BAR0,
     CLOSE_SLOT,
     KEY_SLOT,
     LAST_SLOT,
     LENGTH0,
     LENGTHS,
+    PERIOD_SLOT,
     PITCH0,
     PITCH_LOWEST,
+    REPEATS_SLOT,
     TICKS_PER_STEP,
+    UNKNOWN,
     tonic_offset,
 )
 
@@ -36,6 +40,28 @@ def model():
 @pytest.fixture(scope="module")
 def tunes(model):
     return generate(model, count=6, seed=3, bars=8, key="D", mode="dorian", meter="4/4")
+
+
+def test_tunes_come_again_when_they_planned_to(model, monkeypatch):
+    def followed(**how):
+        found = []
+        for tune in generate(model, count=32, seed=9, style="lieder", **how):
+            told = tune.receipt["token_ids"][PERIOD_SLOT]
+            if told >= BAR0 + 9:  # bars; shorter periods need no help
+                found.append(told == model.vocabulary.encode(tune.melody).ids[PERIOD_SLOT])
+        return sum(found) / len(found)
+
+    held = followed()
+    assert held >= 0.4
+    monkeypatch.setattr("tunesmith.decoding.generating._RETURN", 0.0)
+    assert followed() <= held / 2
+
+
+def test_where_a_constraint_says_what_comes_again_the_header_does_not(model):
+    (tune,) = generate(model, Constraints(form="AA'"), bars=16, meter="3/4", seed=1)
+    assert tune.receipt["token_ids"][PERIOD_SLOT : REPEATS_SLOT + 1] == [UNKNOWN, UNKNOWN]
+    (tune,) = generate(model, Constraints(range="C4:C6"), bars=16, meter="3/4", seed=1)
+    assert UNKNOWN not in tune.receipt["token_ids"][PERIOD_SLOT : REPEATS_SLOT + 1]
 
 
 def test_it_is_small_and_says_where_it_comes_from():

@@ -15,6 +15,7 @@ from tunesmith.model.checkpoint import load_checkpoint, save_checkpoint
 from tunesmith.model.config import SIZES, ModelConfig
 from tunesmith.model.inference import KEPT, Network
 from tunesmith.tokens.recall import LEVELS, LineRecall
+from tunesmith.tokens.table import FIRST_EVENT
 
 TINY = ModelConfig(
     vocab_size=23, hidden_size=24, intermediate_size=40, num_hidden_layers=3,
@@ -232,6 +233,10 @@ def test_scores_of_sequences_of_any_length():
     sequences = [ids_of(n) for n in (2, 17, 64, 5, 40)]
     for ids, logs in zip(sequences, NETWORK.log_probabilities(sequences), strict=True):
         np.testing.assert_allclose(logs, by_hand(ids), atol=1e-4)
+
+
+def test_the_whole_header_stays_in_view():
+    assert KEPT == FIRST_EVENT
 
 
 @pytest.mark.parametrize("length", [65, 85, 86, 200])

@@ -16,7 +16,6 @@ from tunesmith.evaluation.originality import (
     figures,
     human_figures,
     judge,
-    longest_run,
     receipt_entry,
     usual_run,
 )
@@ -136,12 +135,6 @@ def test_the_usual_run_is_that_of_the_style_if_enough_tunes_tell_it():
     assert usual_run(index, "b") == usual_run(index) == index.header["human"]["p95"] == 12
     index.header["human"] = human_figures(index, tunes[1:], ["a"] * (FEWEST - 1))
     assert usual_run(index, "a") is usual_run(index) is None
-
-
-def test_the_longest_run_is_that_of_the_judge():
-    index = index_of(melody_of(SCALE), melody_of(SCALE[::-1]))
-    for melody in (melody_of(SCALE[2:9]), melody_of((60, 67)), melody_of((60,))):
-        assert longest_run(index, melody) == judge(index, melody).longest_run.notes
 
 
 # -- against brute force -----------------------------------------------------

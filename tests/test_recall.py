@@ -151,11 +151,50 @@ def test_a_period_does_not_return_to_the_pickup():
     tune = Melody(notes, (Meter(0, 2, 4),), pickup=quarter, key=Key("C", "major"))
     ids = NOTES.encode(tune).ids.astype(np.int64)
     words, memory = NOTES.words(ids), NOTES.recall(1)
-    told = [int(memory.returning[0]) for i in ids if memory.push(np.array([i]))]
+    told = [int(memory.returning.ids[0]) for i in ids if memory.push(np.array([i]))]
     second = words.index("bar:5", FIRST_EVENT)  # two bars before it is the pickup
     assert told[second] == -1 and words[PERIOD_SLOT] == "bar:2"
     third = words.index("bar:4", FIRST_EVENT)
     assert NOTES.words(told[third : third + 2]) == ["len:24", "pitch:60"]
+
+
+@pytest.mark.parametrize(
+    ("words", "pull"),
+    [
+        ("bar:16 density:6 meter:2/4 bar:32", 1.0),  # 0.5 of 32 bars are the 16 after the period
+        ("bar:16 density:6 meter:2/4 bar:64", 0.5 * 64 / 48),
+        ("bar:8 density:6 meter:2/4 bar:64", 0.5 * 64 / 56 * 8 / 16),
+        ("bar:32 density:6 meter:2/4 bar:64", 1.5),
+        ("bar:64 density:1 meter:2/4 bar:more", 1.5 * 0.045 * 128 / 64),
+        ("bar:16 density:1 meter:2/4 bar:17", 0.045 * 17),
+        ("bar:16 density:6 meter:2/4 bar:16", 0.0),
+        ("bar:16 density:6 meter:2/4", 0.0),
+        ("bar:16 ? meter:2/4 bar:32", 0.0),
+        ("rest density:6 meter:2/4 bar:32", 0.0),
+        ("bar:more density:6 meter:2/4 bar:more", 0.0),
+    ],
+)
+def test_how_much_a_tune_is_held_to_its_plan(words, pull):
+    told = "bos ? mode:major key:C density:2 pitch:60 pitch:72 pitch:60 len:24 " + words
+    memory = NOTES.recall(1)
+    for word in told.split():
+        memory.push(np.array([NOTES.names.index(word)]))
+    assert memory.returning.pull == pytest.approx([pull])
+
+
+def test_bars_that_are_forgotten_are_not_taken_for_others():
+    # 100 bars of 2/4, each with pitches of its own; the third and the fourth are the gap.
+    quarter = TICKS_PER_QUARTER
+    pitches = [p for i in range(100) for p in (40 + i // 2, 80 + i % 2)]
+    notes = tuple(Note(i * quarter, quarter, p) for i, p in enumerate(pitches))
+    tune = Melody(notes, meters=(Meter(0, 2, 4),), key=Key("C", "major"))
+    ids = NOTES.encode(tune).ids.astype(np.int64)
+    ids[PERIOD_SLOT] = NOTES.names.index("bar:40")
+    known, middle, _ = fold_at(ids, 2, 4)
+    told = NOTES.recall(1).read(np.concatenate([known, middle, [END]])[None])
+    # Forty bars before bar 3 there is none, and what stands 88 after it is not told for that, but
+    # what stands forty after it (two more: where bars have no number, a gap leaves no trace).
+    assert NOTES.words(told.candidates[0, len(known) + 1, [5]]) == [f"pitch:{40 + 44 // 2}"]
 
 
 @pytest.mark.parametrize("first", [0, 1, 3])

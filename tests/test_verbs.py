@@ -412,7 +412,8 @@ def test_a_tune_that_copies_more_than_real_ones_do_is_drawn_again(model, monkeyp
     assert sorted(runs(told)) == sorted(plain)
     # Where nothing else comes, it is kept all the same.
     monkeypatch.setitem(human, "p95_by_style", {"folk": 1})
-    assert len(generate(model, count=2, seed=5, style="folk", bars=2, most_silence=0.5)) == 2
+    tunes = generate(model, count=2, seed=5, style="folk", bars=2, most_silence=0.5)
+    assert len(tunes) == 2 and sum(tunes[0].receipt["redrawn"].values()) == 2 * 8 - 2
 
 
 def test_silence_at_the_beginning_and_long_silence_are_told():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 from tunesmith.melody import TICKS_PER_QUARTER, WHOLE, Key, Meter, name_at_fifths
@@ -93,3 +95,12 @@ def _prime_factors(number: int) -> tuple[int, ...]:
             number //= divisor
         divisor += 1
     return tuple(factors)
+
+
+def share_again(intervals: Sequence[int], size: int) -> float:
+    """The share of windows of `size` intervals that occurred before; NaN where there is none.
+
+    1 - different windows / windows; they begin at every interval and may overlap.
+    """
+    windows = [tuple(intervals[i : i + size]) for i in range(len(intervals) - size + 1)]
+    return 1 - len(set(windows)) / len(windows) if windows else math.nan

@@ -116,7 +116,7 @@ def generate(
     if most_silence is not None and drawing.drawn == drawing.count:
         plan = replace(plan, redrawn=_REDRAWN)
         if not constraints.melodies and drawing.max_copy is None:
-            plan = replace(plan, rather=lambda made: copied(model, made))
+            plan = replace(plan, rather=partial(copied, model))
         if not any(n in asked for n in SAY_SILENCE):
             refuse = partial(unwanted, most=most_silence, circles=constraints.by_chance)
             plan = replace(plan, refuse=refuse)

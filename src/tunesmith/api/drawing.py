@@ -149,7 +149,7 @@ class Plan:
     asked: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
     refuse: Callable[[Melody], str] = lambda melody: ""
-    rather: Callable[[Made], str] | None = None
+    rather: Callable[[Tune], str] | None = None
     soft: Callable[[Melody], Mapping[str, tuple[Any, Any]]] = lambda melody: {}
     new: Callable[[Melody], Melody] | None = None
     redrawn: int = _MOST_REDRAWN
@@ -164,7 +164,7 @@ def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
     seed = secrets.randbits(32) if how.seed is None else how.seed
     how = replace(how, seed=seed)
     tunes: list[Tune] = []
-    others: list[tuple[bool, str, Made, int]] = []  # equal to one before; why not; and its number
+    others: list[tuple[bool, str, Tune]] = []  # equal to one before; and why another is better
     seen: set[tuple[Note, ...]] = set()
     tried, why = 0, ""
     redrawn: Counter[str] = Counter()
@@ -182,18 +182,19 @@ def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
                 redrawn[said] += 1
                 continue
             seen.add(made.melody.notes)
-            better = (plan.rather(made) or _EQUAL * equal) if plan.rather else ""
+            tune = _tune(model, plan, how, made, tried + i)
+            better = (plan.rather(tune) or _EQUAL * equal) if plan.rather else ""
             if better:
                 redrawn[better] += 1
-                others.append((equal, better, made, tried + i))
+                others.append((equal, better, tune))
             else:
-                tunes.append(_tune(model, plan, how, made, tried + i))
+                tunes.append(tune)
         tried += size
     wanted = how.count if plan.rather else how.drawn
     others.sort(key=lambda other: other[0])
-    for _, better, made, index in others[: max(0, wanted - len(tunes))]:
+    for _, better, tune in others[: max(0, wanted - len(tunes))]:
         redrawn[better] -= 1
-        tunes.append(_tune(model, plan, how, made, index))
+        tunes.append(tune)
     if len(tunes) < wanted:
         raise UsageError(
             f"only {len(tunes)} of {tried} tunes pass, and {wanted} are wanted: {why}",

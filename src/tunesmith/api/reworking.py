@@ -221,8 +221,8 @@ def continue_(
 
     known = _contents(source)
 
-    def rather(made: Made) -> str:
-        added = new(made.melody)
+    def rather(tune: Tune) -> str:
+        added = new(tune.melody)
         return "they only repeat the tune" * bool(added.notes and known >= _contents(added))
 
     plan = Plan(

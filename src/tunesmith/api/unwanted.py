@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from tunesmith.api.model import Model, style_of
-from tunesmith.api.receipts import Made
+from tunesmith.api.model import Model, Tune, style_of
 from tunesmith.evaluation.lines import Line
-from tunesmith.evaluation.originality import longest_run, usual_run
+from tunesmith.evaluation.originality import usual_run
 from tunesmith.evaluation.structure import rounds
 from tunesmith.melody import Melody
 from tunesmith.silence import empty_spans
@@ -64,15 +63,16 @@ def circling(melody: Melody) -> str:
     return f"the same bars come more than {MOST_ROUNDS} times in a row"
 
 
-def copied(model: Model, made: Made) -> str:
+def copied(model: Model, tune: Tune) -> str:
     """That a tune shares a longer run with a training tune than 95 % of real ones do, or ''.
 
     Nothing is told by a model without an index, or with one that knows too few real tunes.
     """
     if not model.index:
         return ""
-    most = usual_run(model.index, style_of(model, made.passes[-1][0].ids))
-    if not most or longest_run(model.index, made.melody) <= max(most, FEWEST_COPIED):
+    most = usual_run(model.index, style_of(model, tune.receipt["token_ids"]))
+    run = tune.receipt["originality"]["longest_run"]
+    if not most or run <= max(most, FEWEST_COPIED):
         return ""
     return (
         "they share a longer run of notes with a training tune than 95 % of real tunes do "

@@ -22,7 +22,6 @@ from tunesmith.decoding.sampling import (
 from tunesmith.errors import UsageError
 from tunesmith.model.inference import KEPT, Cache, Network
 from tunesmith.tokens import Grammar, State
-from tunesmith.tokens.notes import planned_pull
 
 TRIES = 4
 """So many times a tune is drawn without masks, where chance may keep what is asked."""
@@ -34,8 +33,9 @@ right, so the network never learns to follow it against a copy that ends otherwi
 _DEFAULT = 0.05
 """Of the weight of all ids, the least that the default of a plan has."""
 _RETURN = 2.0
-"""Nats that an id has more with which a tune goes on as it did a period before, by `planned_pull`.
-A small network follows its header's period seldom: what stood there is but one of many cues."""
+"""Nats that an id has more with which a tune goes on as it did a period before, by how much it
+has to be held to that (`Returning.pull`). A small network follows its header's period seldom: what
+stood there is but one of many cues."""
 _PATIENCE = (0.05, 1.0, 20.0)
 """So many times the usual budget an id gets that takes another's place: all first get little."""
 
@@ -156,7 +156,6 @@ class _Batch:
         self._logs: list[list[float]] = [[] for _ in grammars]
         self._free: list[list[bool]] = [[] for _ in grammars]
         self._struck = [0] * len(grammars)
-        self._pulls: list[float | None] = [None] * len(grammars)
         self._cache = network.new_cache(len(grammars), self._context)
         self._repeats = None
         if how.repetition:
@@ -246,7 +245,7 @@ class _Batch:
         allowed = np.stack([self._allowed(r) for r in rows])
         uniforms = np.array([self._generators[r].random() for r in rows])
         weighed = logits + self._repeats.weights(rows) if self._repeats else logits
-        weighed = self._returning(rows, weighed)
+        weighed = self._returning(weighed)
         weighed = self._as_planned(rows, weighed)
         weighed = _pooled(weighed, allowed, self._grammars[0].alternatives)
         several = allowed.sum(axis=1) > 1
@@ -278,24 +277,19 @@ class _Batch:
             going_on.append(not grammar.ended(self._states[row]))
         return going_on
 
-    def _returning(self, rows: list[int], logits: Floats) -> Floats:
+    def _returning(self, logits: Floats) -> Floats:
         """(rows, V) logits with more weight on what stood a period before, as far as is planned."""
         recall = self._cache.recall
         due = recall.returning if recall else None
         if due is None:
             return logits
-        places = [p for p, row in enumerate(rows) if due[p] >= 0 and self._pull(row)]
-        if places:
+        ids, pull = due
+        places = np.flatnonzero((ids >= 0) & (pull > 0))
+        if len(places):
             most = _RETURN * (1 + min(0.0, self._how.repetition))  # who wants less gets less
             logits = logits.copy()
-            logits[places, due[places]] += [most * self._pull(rows[p]) for p in places]
+            logits[places, ids[places]] += most * pull[places]
         return logits
-
-    def _pull(self, row: int) -> float:
-        """`planned_pull` of a tune, 0 as long as it has no bar."""
-        if self._pulls[row] is None:
-            self._pulls[row] = planned_pull(self._ids[row])
-        return self._pulls[row] or 0.0
 
     def _as_planned(self, rows: list[int], logits: Floats) -> Floats:
         """(rows, V) logits with more weight where a tune comes to what its header has planned."""

@@ -101,14 +101,6 @@ class Originality:
         return self.nearest_share >= VARIANT
 
 
-def longest_run(index: TuneIndex, melody: Melody) -> int:
-    """Notes of the longest run that a melody shares with a training tune, as `judge` tells it."""
-    intervals = symbols_of(melody)[::2]
-    return 1 + max(
-        (index.intervals.longest(intervals[i:]) for i in range(len(intervals))), default=0
-    )
-
-
 def judge(index: TuneIndex, melody: Melody) -> Originality:
     """What a melody shares with the tunes of an index."""
     pairs = symbols_of(melody)

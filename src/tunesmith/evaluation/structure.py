@@ -6,10 +6,10 @@ import math
 from collections.abc import Hashable, Sequence
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from tunesmith.evaluation.lines import Ints, Line
+from tunesmith.theory import share_again
 
 Floats = NDArray[np.float64]
 NAN = math.nan
@@ -25,11 +25,7 @@ def repetition(line: Line, size: int) -> float:
     Range: 0 to below 1; undefined for fewer than `size` intervals. Source: the m-types
     of Müllensiefen, FANTASTIC (2009), of which it is one less types over tokens.
     """
-    if len(line.intervals) < size:
-        return NAN
-    windows = sliding_window_view(line.intervals.astype(np.int16), size)
-    rows = np.ascontiguousarray(windows).view(np.dtype((np.void, 2 * size))).ravel()
-    return 1 - len(set(rows.tolist())) / len(rows)
+    return share_again(line.melody.intervals, size)
 
 
 def repetition_4(line: Line) -> float:

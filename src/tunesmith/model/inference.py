@@ -41,8 +41,8 @@ class Recall(Protocol):
     """What the tunes of a batch recall; `tokens.recall` has it for each vocabulary."""
 
     @property
-    def returning(self) -> Integers | None:
-        """(B,) what comes next if a tune goes on as its header has planned, or -1; or None."""
+    def returning(self) -> tuple[Integers, NDArray[np.float64]] | None:
+        """(B,) ids with which tunes go on as planned, or -1, and how much they have to; or None."""
 
     def read(self, ids: NDArray[np.integer]) -> Recalled:
         """Read (B, T) further ids of each."""

@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 
 from tunesmith.errors import InputError
 from tunesmith.melody import MODES, TICKS_PER_QUARTER, Bar, Key, Melody, Meter, Note
+from tunesmith.theory import share_again
 from tunesmith.tokens.base import Encoded, Ids, Vocabulary
 from tunesmith.tokens.grammar import NotesGrammar
 from tunesmith.tokens.notes_recall import NotesRecall
@@ -53,7 +54,6 @@ from tunesmith.tokens.table import (
     LAST_SLOT,
     LENGTH0,
     LENGTHS,
-    LONGEST_COUNT,
     LOWEST,
     METER0,
     METER_STEPS,
@@ -64,8 +64,6 @@ from tunesmith.tokens.table import (
     PITCH0,
     PITCH_LOWEST,
     REPEATED_INTERVALS,
-    REPEATS,
-    REPEATS_SLOT,
     REST,
     STYLE0,
     STYLE_SLOTS,
@@ -91,10 +89,6 @@ ALL_KNOWN_SHARE = 0.3  # as when composing: a plan is followed as far as it was 
 ATTRIBUTE_UNKNOWN_SHARE = 0.4
 INFILL_SHARE = 0.2
 TRANSPOSED_SHARE = 0.1
-
-_LONG_PERIOD, _MOST_PULL = 16, 1.5
-"""Bars from which on the network seldom finds by itself what is to come again; chosen with
-`_RETURN` in `decoding/generating.py` so that as much comes again as is told (benchmarks/LOG.md)."""
 
 _MIRROR = {UNKNOWN: 4} | {
     MODE0 + MODES.index(mode): degree
@@ -187,7 +181,7 @@ class NotesVocabulary(Vocabulary):
             PITCH0 + melody.pitches[-1] - tonic_offset(key),
             UNKNOWN,  # for the end is not known before the bars are,
             UNKNOWN,  # nor the period
-            DENSITY0 + repeats_class(_said_again(melody.pitches)),
+            DENSITY0 + repeats_class(share_again(melody.intervals, REPEATED_INTERVALS)),
         ]
 
     # -- ids to melody ---------------------------------------------------------
@@ -324,38 +318,6 @@ def _period(ids: Sequence[int]) -> int:
             lags[bar - latest[held]] += 1
         latest[held] = bar
     return bar_token(min(lags, key=lambda n: (-lags[n], n))) if lags else REST
-
-
-def _said_again(pitches: Sequence[int]) -> float:
-    """The share of a melody's windows of `REPEATED_INTERVALS` that occurred in it before."""
-    steps = [b - a for a, b in pairwise(pitches)]
-    size = REPEATED_INTERVALS
-    windows = [tuple(steps[i : i + size]) for i in range(len(steps) - size + 1)]
-    return 1 - len(set(windows)) / len(windows) if windows else 0.0
-
-
-def planned_pull(ids: Sequence[int]) -> float | None:
-    """How much a tune has to be held to its header's plan of what comes again, 0 to 1.5.
-
-    After a period of P bars N - P of N are left, and of so many the share that `repeats` tells is
-    N / (N - P) times as large, at most 1: that, times P / 16, but at most 1.5, for short periods
-    are followed by the network alone. 0 where nothing is told.
-
-    Args:
-        ids: of the tune so far; None where it has no counted bar yet. More bars than a token can
-            count are taken for 128, as many as a tune gets that was asked for no number.
-    """
-    first = next((t for t in ids[FIRST_EVENT:] if BAR0 < t <= BAR_MORE), None)
-    if first is None:
-        return None
-    period, repeats = ids[PERIOD_SLOT] - BAR0, ids[REPEATS_SLOT] - DENSITY0
-    if not (0 < period <= LONGEST_COUNT and repeats >= 0):
-        return 0.0
-    bounds = (0.0, *REPEATS, 2 * REPEATS[-1] - REPEATS[-2])
-    told = (bounds[repeats] + bounds[repeats + 1]) / 2
-    bars = first - BAR0 if first < BAR_MORE else 2 * LONGEST_COUNT
-    share = min(1.0, told * bars / (bars - period)) if bars > period else 0.0
-    return share * min(_MOST_PULL, period / _LONG_PERIOD)
 
 
 def _is_turned(ids: Ids) -> bool:

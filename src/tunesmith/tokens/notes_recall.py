@@ -8,10 +8,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tunesmith.tokens.recall import HITS, LEVELS, Before, Integers, Match, Recall, Recalled
+from tunesmith.tokens.recall import (
+    HITS,
+    LEVELS,
+    Before,
+    Integers,
+    Match,
+    Recall,
+    Recalled,
+    Returning,
+)
 from tunesmith.tokens.table import (
     BAR0,
     BAR_MORE,
+    DENSITY0,
     END,
     FILL,
     FIRST_EVENT,
@@ -19,14 +29,18 @@ from tunesmith.tokens.table import (
     LAST_SLOT,
     LENGTH0,
     LENGTHS,
+    LONGEST_COUNT,
     METER0,
     METER_STEPS,
     NAMES,
     PERIOD_SLOT,
     PICKUP,
     PITCH_LOWEST,
+    REPEATS,
+    REPEATS_SLOT,
     REST,
     TIE,
+    UNKNOWN,
 )
 
 _INTERVAL0 = 2 * len(NAMES)  # an interval of 0 among the intervals, which come after the ids
@@ -43,6 +57,12 @@ _LENGTH_OF = np.zeros(len(NAMES), np.int64)
 _LENGTH_OF[LENGTH0 : LENGTH0 + len(LENGTHS)] = LENGTHS
 _BAR_LENGTH_OF = np.zeros(len(NAMES), np.int64)
 _BAR_LENGTH_OF[METER0 : METER0 + len(METER_STEPS)] = METER_STEPS
+_LONG_PERIOD, _MOST_PULL = 16, 1.5
+"""Bars from which on the network seldom finds by itself what is to come again; chosen with
+`_RETURN` in `decoding/generating.py` so that as much comes again as is told (benchmarks/LOG.md)."""
+_BOUNDS = np.array([0.0, *REPEATS, 2 * REPEATS[-1] - REPEATS[-2]])
+_TOLD_AGAIN = np.array([0.0, *(_BOUNDS[:-1] + _BOUNDS[1:]) / 2])
+"""The share that each class of `repeats` tells, from 1; 0 where none is told."""
 _ROUNDS = 4
 """Rounds of the period that are told apart; the last is open."""
 # Where the rows of each kind of place begin.
@@ -69,6 +89,8 @@ class _State(NamedTuple):
         pitch: the latest, from 1; or 0.
         goal: the last of the tune, as the header tells it, from 1; or 0 where it does not.
         period: after how many bars a bar comes again, as the header tells it; or 0.
+        repeats: the class of how much comes again, as the header tells it, from 1; or 0.
+        whole: the number of bars that was told first; or 0 before that.
         latest: the number of bars that are left, with this one; or 0 before the first.
         length: steps of a bar in this metre.
         pickup: steps of the bar before the first.
@@ -84,6 +106,8 @@ class _State(NamedTuple):
     pitch: Integers
     goal: Integers
     period: Integers
+    repeats: Integers
+    whole: Integers
     latest: Integers
     length: Integers
     pickup: Integers
@@ -134,11 +158,11 @@ class NotesRecall(Recall):
         self._state = np.zeros((len(_State._fields), batch), np.int64)
 
     @property
-    def returning(self) -> Integers:  # noqa: D102
+    def returning(self) -> Returning:  # noqa: D102
         state = _State(*self._state)
         # The pickup is the end of a bar, not the first bar that may come again.
         pickup = (state.pickup > 0) & (state.bars - state.period == 1)
-        return np.where(pickup, -1, self._guesses[:, -1])
+        return Returning(np.where(pickup, -1, self._guesses[:, -1]), _pull(state))
 
     def push(self, ids: Integers) -> Recalled:  # noqa: D102
         now = _State(*self._state)
@@ -274,6 +298,8 @@ def _after(s: _State, ids: Integers, read: int) -> _State:
         pitch=np.where(fills, s.before_pitch, np.where(is_pitch, _pitch(ids), s.pitch)),
         goal=np.where(is_pitch, _pitch(ids), 0) if read == LAST_SLOT else s.goal,
         period=number % (BAR_MORE - BAR0) if read == PERIOD_SLOT else s.period,
+        repeats=(ids - DENSITY0 + 1) * (ids != UNKNOWN) if read == REPEATS_SLOT else s.repeats,
+        whole=np.where((s.whole == 0) & (counted > 0), counted, s.whole),
         latest=np.where(back, s.before_latest, np.where(counted > 0, counted, s.latest)),
         length=np.where(_BAR_LENGTH_OF[ids] > 0, _BAR_LENGTH_OF[ids], s.length),
         pickup=np.where((counted > 0) & (s.latest == 0), s.steps * (s.bars > 0), s.pickup),
@@ -308,6 +334,21 @@ def _round(s: _State) -> Integers:
     rounds, phase = np.divmod(np.maximum(s.bars - s.shift - 1 - (s.pickup > 0), 0), period)
     part = np.where(phase == 0, 0, np.where(phase == period - 1, 2, 1))
     return np.where(s.period > 0, 1 + 3 * np.minimum(rounds, _ROUNDS - 1) + part, 0)
+
+
+def _pull(s: _State) -> NDArray[np.float64]:
+    """(B,) how much a tune has to be held to its header's plan of what comes again, 0 to 1.5.
+
+    After a period of P bars N - P of N are left, and of so many the share that `repeats` tells is
+    N / (N - P) times as large, at most 1: that, times P / 16, but at most 1.5, for short periods
+    are followed by the network alone. 0 where nothing is told. More bars than a token can count are
+    taken for 128, as many as a tune gets that was asked for no number.
+    """
+    bars = np.where(s.whole > LONGEST_COUNT, 2 * LONGEST_COUNT, s.whole)
+    told = (s.period > 0) & (s.repeats > 0) & (bars > s.period)
+    share = _TOLD_AGAIN[np.clip(s.repeats, 0, len(_TOLD_AGAIN) - 1)] * bars
+    share = np.minimum(share / np.where(told, bars - s.period, 1), 1)
+    return np.where(told, share * np.minimum(s.period / _LONG_PERIOD, _MOST_PULL), 0)
 
 
 def _key(steps: Integers, waiting: Integers) -> Integers:

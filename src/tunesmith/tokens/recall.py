@@ -40,6 +40,18 @@ class Recalled(NamedTuple):
     places: Integers
 
 
+class Returning(NamedTuple):
+    """What comes next in each of B tunes if it goes on as its header has planned.
+
+    Attributes:
+        ids: (B,) the ids, -1 where nothing is planned.
+        pull: (B,) how much a tune has to be held to its plan, 0 to 1.5.
+    """
+
+    ids: Integers
+    pull: NDArray[np.float64]
+
+
 class Recall(ABC):
     """The memory of a batch of tunes that are read id by id.
 
@@ -52,8 +64,8 @@ class Recall(ABC):
     places: int
 
     @property
-    def returning(self) -> Integers | None:
-        """(B,) what comes next if the tune goes on as its header has planned, or -1; or None."""
+    def returning(self) -> Returning | None:
+        """What comes next if the tunes go on as their headers have planned; None if none plans."""
         return None
 
     @abstractmethod

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -128,8 +130,8 @@ def density_class(notes_a_quarter: float) -> int:
 
 
 def repeats_class(share: float) -> int:
-    """The class, 0 to 7, of a share of windows that occurred before."""
-    return int(np.searchsorted(REPEATS, share, side="right"))
+    """The class, 0 to 7, of a share of windows that occurred before; 0 where there are none."""
+    return 0 if math.isnan(share) else int(np.searchsorted(REPEATS, share, side="right"))
 
 
 def is_bar(ids: Ids) -> NDArray[np.bool_]:
