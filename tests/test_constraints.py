@@ -27,6 +27,7 @@ from tunesmith.decoding.constraints import (
 )
 from tunesmith.decoding.constraints.checking import events
 from tunesmith.decoding.constraints.events import (
+    BAR,
     COMPASS,
     NOTE,
     REST,
@@ -36,6 +37,7 @@ from tunesmith.decoding.constraints.events import (
     Place,
 )
 from tunesmith.decoding.constraints.explaining import Conflict, _smallest
+from tunesmith.decoding.constraints.form import Form, parse_form
 from tunesmith.decoding.constraints.inside import Inside
 from tunesmith.decoding.constraints.pitches import ContourOf, Heard, SomeKey
 from tunesmith.decoding.constraints.search import Allowance, OutOfBudget, Search
@@ -673,6 +675,28 @@ def test_a_melody_that_is_given_may_show_that_all_can_be_kept(monkeypatch) -> No
     assert grammar.ended(state)
 
 
+def test_what_a_budget_could_not_settle_is_sought_again_only_with_a_larger_one(
+    monkeypatch,
+) -> None:
+    asked = Constraints(bars=2, meter="4/4", pickup="no")
+    grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)
+    budgets: list[int] = []
+
+    def unsettled(*_: Any) -> bool:
+        budgets.append(grammar.search.budget)
+        raise OutOfBudget
+
+    monkeypatch.setattr(grammar, "_is_live", unsettled)
+    state = grammar.start()
+    token = int(grammar.allowed(state).argmax())
+    while grammar.allowed(state).sum() == 1:
+        state = grammar.advance(state, token)
+        token = int(grammar.allowed(state).argmax())
+    answers = [grammar.viable(state, token, patience) for patience in (1, 1, 0.1, 20, 20)]
+    assert answers == [False] * 5
+    assert budgets == [20_000, 400_000] and grammar.unsettled == 2
+
+
 def test_a_melody_that_does_not_keep_all_shows_nothing() -> None:
     asked = Constraints(rhythm_from=_line([60] * 8), contour="arch")  # its only bar has no peak
     with pytest.raises(UsageError, match="no melody keeps"):
@@ -739,11 +763,18 @@ def test_a_grid_that_note_values_cannot_leave_is_seen_at_once():
     ],
 )  # fmt: skip
 def test_one_pitch_stands_for_all_that_nothing_tells_apart(asked: dict[str, Any]) -> None:
-    """Where a search writes one pitch for all, it says of each id what it says else."""
+    """Where a search takes states for one another, it says of each id what it says else.
+
+    One pitch is written for all that nothing tells apart, a section that is told from the others
+    and never comes again is forgotten, and what may sound on may as well end.
+    """
     constraints = Constraints(**asked)
     likened, exact = (Steered(VOCABULARY.grammar(constraints.wishes()), constraints) for _ in "ab")
     assert likened.search._likens
     exact.search._likens = False
+    exact.search._is_known = exact.search._live.__contains__
+    for form in (c for c in (*exact.search.both, *exact.search.time) if isinstance(c, Form)):
+        form._differs_by_now = lambda *_: False
     chance, said = np.random.default_rng(4), set()
     for _ in range(6):
         states = [g.start() for g in (likened, exact)]
@@ -758,6 +789,30 @@ def test_one_pitch_stands_for_all_that_nothing_tells_apart(asked: dict[str, Any]
             states = [g.advance(s, token) for g, s in zip((likened, exact), states, strict=True)]
     assert not likened.unsettled and not exact.unsettled
     assert said == {True, False}
+
+
+def test_a_section_is_forgotten_once_it_differs_from_all_others() -> None:
+    form = Form(parse_form("AB"))
+
+    def after(state: Any, *heard: tuple[str, int, int]) -> Any:
+        bar = state.section + 1
+        state = form.step(state, Event(BAR, 96, -1, bar, 0, 96, True, 2 - bar))
+        for kind, length, pitch in heard:
+            strong = state.at == 0
+            event = Event(kind, length, pitch, bar, state.at, 96, strong, 2 - bar)
+            state = form.step(state, event)
+        return state
+
+    first = after(form.start(), (NOTE, 48, 60), (NOTE, 48, 60))
+    assert first.notes > 0  # B is to be compared with it
+    begun = after(first, (NOTE, 24, 60))
+    assert begun.notes > 0  # it may still be prolonged to what A has
+    same = after(first, (NOTE, 24, 60), (TIE, 24, -1), (NOTE, 48, 60))
+    assert same.notes == first.notes and not form.accept(same)
+    others = [after(first, (NOTE, 24, 61)), after(first, (NOTE, 72, 60))]
+    others.append(after(first, (NOTE, 24, 60), (REST, 24, -1), (NOTE, 48, 60)))
+    assert len({(s.notes, form.accept(s)) for s in others}) == 1
+    assert others[0].notes < 0 and form.accept(others[0])
 
 
 def test_a_section_with_a_copy_at_the_end_ends_as_the_tune_must() -> None:

@@ -1,5 +1,6 @@
 """Samplers against hand calculations; baselines and bits per note likewise."""
 
+import gc
 import math
 
 import numpy as np
@@ -138,20 +139,27 @@ class ThreePitches(Grammar):
         return state == 60
 
 
-def test_repetition_moves_what_is_generated():
+def _indifferent():
+    """A network to which every id is equally likely."""
     vocabulary = make_vocabulary("pitches")
     config = ModelConfig(
         vocab_size=vocabulary.size, hidden_size=8, num_hidden_layers=1, num_attention_heads=1,
         num_key_value_heads=1, head_dim=8, intermediate_size=8, max_position_embeddings=64,
     )  # fmt: skip
     weights = {name: np.zeros(shape, np.float32) for name, shape in config.shapes().items()}
-    network = Network(weights, config)  # every id is equally likely
+    return Network(weights, config)
+
+
+def test_repetition_moves_what_is_generated():
+    network = _indifferent()
 
     def share(strength):
         chance = [np.random.default_rng(i) for i in range(8)]
         made = generate_ids(network, [ThreePitches()] * 8, chance, Sampling(repetition=strength))
         # Bits are the model's alone, whatever the weights.
-        assert np.allclose([m.log_probabilities for m in made], -math.log(vocabulary.size))
+        assert np.allclose(
+            [m.log_probabilities for m in made], -math.log(network.config.vocab_size)
+        )
         return np.mean([1 - len({m.ids[i : i + 6] for i in range(55)}) / 55 for m in made])
 
     less, plain, more = share(-1), share(0), share(1)
@@ -180,3 +188,14 @@ def test_allowed_alternatives_stand_for_all():
     assert np.allclose(weights[0, [0, 2, 3]], [0.1, 0.5, 0.4])
     assert np.allclose(weights[1:], np.exp(logits[1:]))  # all are allowed, or none
     assert _pooled(logits, allowed, slice(0, 0)) is logits
+
+
+def test_cycles_are_looked_for_again_afterwards():
+    def stop(*_):
+        assert not gc.isenabled()
+        raise KeyboardInterrupt
+
+    chance = [np.random.default_rng(1)]
+    with pytest.raises(KeyboardInterrupt):
+        generate_ids(_indifferent(), [ThreePitches()], chance, Sampling(), progress=stop)
+    assert gc.isenabled()

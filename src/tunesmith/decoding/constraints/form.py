@@ -22,6 +22,7 @@ Notes = tuple[tuple[int, int, int], ...]
 Classes = dict[int, tuple[int, ...]]
 """Of each pitch all that nothing tells from it, itself included."""
 MODEL, COPY, VARIED = range(3)
+_FORGOTTEN = -2
 
 
 class Section(NamedTuple):
@@ -64,7 +65,8 @@ class FormState(NamedTuple):
         section: place of the section; -1 before the first.
         models: of each letter so far, in order, the id of its notes; -1 where no longer needed.
         at: steps from the start of the section.
-        notes: in a model, the id of its notes so far; else how many of the model's notes came.
+        notes: in a model, the id of its notes so far, or -2 where these no longer matter; else how
+            many of the model's notes came.
         owed: in a copy, steps for which the last note must still sound on.
         same: in a varied copy, notes with the model's pitch.
         alike: the number of the classes of pitches of which one is written for all; 0 for none.
@@ -180,17 +182,27 @@ class Form(Constraint):
         return 2 * (same + notes - seen) >= notes and (same < notes or seen < notes)
 
     def _written(self, state: FormState, event: Event) -> int:
+        if event.kind == REST or state.notes == _FORGOTTEN:
+            return state.notes
         if event.kind == NOTE:
             pitch = self._pitch(event)
             if state.alike:
                 pitch = self._standing(state, pitch)
-            return self._add(state.notes, (state.at, event.length, pitch))
-        if event.kind == TIE:
-            before, notes = self._lists[state.notes]
-            if notes:
-                onset, length, pitch = notes[-1]
-                return self._add(before, (onset, length + event.length, pitch))
-        return state.notes
+            notes = self._add(state.notes, (state.at, event.length, pitch))
+        else:
+            before, held = self._lists[state.notes]
+            if not held:
+                return state.notes
+            onset, length, pitch = held[-1]
+            notes = self._add(before, (onset, length + event.length, pitch))
+        if self._needed[self._letter[state.section]] > state.section:
+            return notes
+        return _FORGOTTEN if self._differs_by_now(notes, state.models) else notes
+
+    def _differs_by_now(self, notes: int, models: tuple[int, ...]) -> bool:
+        """Whether some notes are those of no other model, however they go on."""
+        mine = self._lists[notes][1]
+        return all(m < 0 or _part(mine, self._lists[m][1]) for m in models)
 
     def _standing(self, state: FormState, pitch: int) -> int:
         """The first pitch of a class, but that notes are like those of another model or not."""
@@ -365,6 +377,15 @@ class Form(Constraint):
         ))  # fmt: skip
 
 
+def _part(notes: Notes, model: Notes) -> bool:
+    """Whether notes, of which the last may still be prolonged, cannot go on as a model does."""
+    count = len(notes)
+    if count > len(model) or notes[:-1] != model[: count - 1]:
+        return True
+    (onset, length, pitch), its = notes[-1], model[count - 1]
+    return (onset, pitch) != (its[0], its[2]) or length > its[1]
+
+
 def _goes_on(model: Notes, notes: Notes, onset: int) -> bool:
     """Whether a model begins with some notes and has its next one at an onset."""
     count = len(notes)
@@ -386,6 +407,9 @@ class FormTimes(Form):
         return True
 
     def _differs(self, state: FormState) -> bool:
+        return True
+
+    def _differs_by_now(self, notes: int, models: tuple[int, ...]) -> bool:
         return True
 
     def _varies(self, state: FormState, notes: int) -> bool:

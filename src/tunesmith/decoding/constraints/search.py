@@ -217,11 +217,18 @@ class Search:
         self._live.forget()
         parts = [self._likened(root, tune) for tune in self.graph.singles(root.tune)]
         parts = [part for part in parts if part not in self._dead]
-        if any(part in self._live for part in parts) or self._any_way(parts, allowance):
+        if any(self._is_known(part) for part in parts) or self._any_way(parts, allowance):
             self._live.add(node)
             return True
         self._dead.add(node)
         return False
+
+    def _is_known(self, node: Node) -> bool:
+        """Whether the end is known to be reached, if only with a note that ends here."""
+        if node in self._live:
+            return True
+        place = node.place
+        return place.held == 2 and node._replace(place=place._replace(held=1)) in self._live
 
     def _any_way(self, parts: Sequence[Node], allowance: Allowance) -> bool:
         """Whether there is a way to the end from any of some states; it is remembered."""
@@ -299,7 +306,7 @@ class Search:
                 return True
             if child in self._dead:
                 continue
-            if not after and self._forms:  # many states that were not met before: one may do
+            if not after:  # one will often do
                 try:
                     if self.alive(child, Allowance(min(_GLANCE, self.budget))):
                         return True
@@ -326,7 +333,8 @@ class Search:
     def _of_length(self, node: Node, length: int) -> Iterator[Node]:
         place, time, tune, both = node
         times = self.times
-        for kind in (TIE, NOTE, REST) if place.held == 2 else (NOTE, REST):
+        # A note first: it is drawn most often, and what was found of it will do then.
+        for kind in (NOTE, TIE, REST) if place.held == 2 else (NOTE, REST):
             event = times.event(place, kind, length)
             time_after = self.time.step(time, event)
             if time_after is not None:
