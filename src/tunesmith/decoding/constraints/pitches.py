@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from tunesmith.decoding.constraints.events import (
@@ -409,21 +409,27 @@ class Chords(_Notes):
         again: Callable[[int, int], Sequence[int]] = lambda bar, bars: (bar,),
     ) -> None:
         self.bars, self._again = tuple(tuple(b) for b in bars), again
+        self._tones: dict[tuple[int, ...], frozenset[int]] = {}
 
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
-        fits = not event.strong or all(event.pitch % 12 in chord for chord in self._chords(event))
-        return state if fits else None
+        return state if not event.strong or event.pitch % 12 in self._fitting(event) else None
 
     def tells(self, state: int, pitch: int) -> Hashable:  # noqa: D102
         return tuple(pitch % 12 in chord for bar in self.bars for chord in bar)
 
-    def _chords(self, event: Event) -> Iterator[frozenset[int]]:
-        for number in self._again(event.bar, event.bar + event.left):
-            bar = self.bars[number % len(self.bars)]
-            yield bar[event.at * len(bar) // event.bar_length]
+    def _fitting(self, event: Event) -> frozenset[int]:
+        """The pitch classes of all chords that stand where an event does."""
+        place = event.bar, event.left, event.at, event.bar_length
+        found = self._tones.get(place)
+        if found is None:
+            again = self._again(event.bar, event.bar + event.left)
+            bars = [self.bars[number % len(self.bars)] for number in again]
+            chords = [bar[event.at * len(bar) // event.bar_length] for bar in bars]
+            found = self._tones[place] = frozenset.intersection(*chords)
+        return found
 
     def sees(self, event: Event) -> Hashable:  # noqa: D102
-        return frozenset(self._chords(event)) if event.strong else None
+        return self._fitting(event) if event.strong else None
 
 
 class BarContour(_Notes):

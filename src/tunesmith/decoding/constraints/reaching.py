@@ -29,6 +29,33 @@ class Move(NamedTuple):
     time: States
 
 
+class Different:
+    """The different ones of some things, found as far as they are asked for, and remembered.
+
+    Args:
+        things: where they come from.
+    """
+
+    def __init__(self, things: Iterator[Hashable]) -> None:
+        self._rest = things
+        self._found: list[Any] = []
+        self._known = set[Hashable]()
+
+    def __iter__(self) -> Iterator[Any]:
+        place = 0
+        while place < len(self._found) or self._find():
+            yield self._found[place]
+            place += 1
+
+    def _find(self) -> bool:
+        for thing in self._rest:
+            if thing not in self._known:
+                self._known.add(thing)
+                self._found.append(thing)
+                return True
+        return False
+
+
 class OutOfBudget(Exception):
     """A search that could not be settled within its budget."""
 
@@ -81,4 +108,4 @@ def reach(
     return None
 
 
-__all__ = ["MOST_REMEMBERED", "Allowance", "Move", "Node", "OutOfBudget", "reach"]
+__all__ = ["MOST_REMEMBERED", "Allowance", "Different", "Move", "Node", "OutOfBudget", "reach"]

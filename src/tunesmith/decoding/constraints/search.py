@@ -33,6 +33,7 @@ from tunesmith.decoding.constraints.pitches import Heard
 from tunesmith.decoding.constraints.reaching import (
     MOST_REMEMBERED,
     Allowance,
+    Different,
     Move,
     Node,
     OutOfBudget,
@@ -89,7 +90,7 @@ class Search:
         share = None if number is None else self.time[number]
         assert share is None or isinstance(share, RestShare)
         self._live, self._dead = Known(share, number or 0), set[Node]()
-        self._notes_known: dict[Any, tuple[tuple[States, States], ...]] = {}
+        self._notes_known: dict[Any, Any] = {}
         self._crowds = Crowds(self)
         self._beginnings = Beginnings(self)
 
@@ -386,14 +387,19 @@ class Search:
         """The different states after a note of any pitch."""
         if self._forms:  # states seldom come again, and the first will often do
             return self._new_notes(event, tune, both)
-        key = (tune, both, event) if self.both else tune
-        found = self._notes_known.get(key)
+        if len(self._notes_known) > MOST_REMEMBERED:
+            self._notes_known.clear()
+        if self.both:
+            key = (tune, both, event)
+            known = self._notes_known.get(key)
+            if known is None:
+                known = self._notes_known[key] = Different(self._new_notes(event, tune, both))
+            return known
+        found = self._notes_known.get(tune)
         if found is None:
-            if len(self._notes_known) > MOST_REMEMBERED:
-                self._notes_known.clear()
-            found = tuple(dict.fromkeys(self._new_notes(event, tune, both)))
-            self._notes_known[key] = found
-        return found if self.both else [(t, both) for t, _ in found]
+            new = self._new_notes(event, tune, both)
+            found = self._notes_known[tune] = tuple(dict.fromkeys(t for t, _ in new))
+        return [(t, both) for t in found]
 
     def _new_notes(
         self, event: Event, tune: States, both: States

@@ -368,15 +368,14 @@ class Steered(Grammar):
 
     def _judged(self, place: Place, kind: str, judges: tuple[int, ...], states: States) -> Mask:
         """(lengths,) of an event of a kind, `place.room` at most, which some members allow."""
-        search = self.search
-        steps = [(search.time[i], state) for i, state in zip(judges, states, strict=True)]
-        return np.array([
-            n <= place.room
-            and all(
-                m.step(state, search.times.event(place, kind, n)) is not None for m, state in steps
-            )
-            for n in LENGTHS
-        ])  # fmt: skip
+        steps = [(self.search.time[i].step, s) for i, s in zip(judges, states, strict=True)]
+        told = self.search.times.event(place, kind, 0)[2:]
+        found = np.zeros(len(LENGTHS), bool)
+        for number, length in enumerate(LENGTHS):
+            if length <= place.room:
+                event = Event(kind, length, *told)
+                found[number] = all(step(state, event) is not None for step, state in steps)
+        return found
 
     def _sounds(self, spot: Spot, node: Node) -> Mask:
         """(V,) which pitches, rest and tie are allowed after a length."""

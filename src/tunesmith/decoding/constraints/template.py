@@ -104,12 +104,18 @@ class Template(Constraint):
         sounds = self._sounds[-1] - self._sounds[at]
         return self._silent[-1] - self._silent[at], self.steps - at - sounds
 
-    def sees(self, event: Event) -> Hashable:  # noqa: D102
+    def sees(self, event: Event) -> tuple[frozenset[int], bool] | None:  # noqa: D102
         at = event.at + (self._starts[event.bar] if event.bar >= 0 else 0)
         end = at + event.length
         if end > self.steps or not self._placed(event.kind, at, end):
             return None
         return (self._asked(event.kind, at, end), end == self.steps)
+
+    def fitting(  # noqa: D102
+        self, state: tuple[int, bool], event: Event, pitches: Collection[int]
+    ) -> Collection[int]:
+        seen = self.sees(event)
+        return [p for p in pitches if seen[0] <= {p}] if seen else ()
 
     def _asked(self, kind: str, at: int, end: int) -> frozenset[int]:
         """The pitches that what sounds from `at` to `end` must have."""
