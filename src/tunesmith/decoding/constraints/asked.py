@@ -11,7 +11,8 @@ from typing import Any
 from tunesmith.decoding.constraints import parsing
 from tunesmith.decoding.constraints.events import REGISTRY, Constraint
 from tunesmith.decoding.constraints.facts import Facts
-from tunesmith.decoding.constraints.form import EndsModel, Form, Never, can_have_shape, parse_form
+from tunesmith.decoding.constraints.form import Form, parse_form
+from tunesmith.decoding.constraints.formends import EndsModel, Never, can_have_shape
 from tunesmith.decoding.constraints.formline import form_lines
 from tunesmith.decoding.constraints.lines import kept_lines
 from tunesmith.decoding.constraints.pitches import (
