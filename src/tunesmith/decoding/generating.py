@@ -29,8 +29,6 @@ TRIES = 4
 """So many times a tune is drawn without masks, where chance may keep what is asked."""
 _HOPEFUL = 0.3
 """Where fewer tunes would come through their very beginning by chance, masks hold."""
-_HOPELESS = 0.1
-"""The same of one tune alone, which tells little."""
 _PLANNED = 20.0
 """Nats that an id has more where the tune's header has planned it. In training the plan is always
 right, so the network never learns to follow it against a copy that ends otherwise."""
@@ -126,8 +124,7 @@ def _generate(
     progress: Callable[[int, int], None] | None,
 ) -> list[Generated]:
     made: list[Generated | None] = [None] * len(grammars)
-    begun = [0] * len(grammars)
-    chances = next((g.chances for g in grammars if isinstance(g, Steered)), list[float]())
+    begun, chances = [0] * len(grammars), list[float]()
     by_chance = [isinstance(g, Steered) and g.by_chance for g in grammars]
     for attempt in range(TRIES + 1):
         bound = attempt == TRIES or not _is_hopeful(chances)
@@ -143,8 +140,7 @@ def _generate(
                 begun[row] += 1
             else:
                 made[row] = replace(one, begun_anew=begun[row])
-        if not bound:
-            chances += batch.chances.tolist()
+        chances += batch.chances.tolist()
     return [one for one in made if one is not None]
 
 
@@ -153,9 +149,8 @@ def _added(progress: Callable[[int, int], None], before: int, count: int) -> Cal
 
 
 def _is_hopeful(chances: Sequence[float]) -> bool:
-    """Whether chance will do, as far as tunes drawn so far tell."""
-    least = _HOPELESS if len(chances) == 1 else _HOPEFUL
-    return sum(chances) >= least * len(chances)
+    """Whether chance will do, as far as tunes drawn so far tell; one alone tells nothing."""
+    return len(chances) < 2 or sum(chances) >= _HOPEFUL * len(chances)
 
 
 class _Batch:

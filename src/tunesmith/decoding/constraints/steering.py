@@ -117,8 +117,6 @@ class Steered(Grammar):
 
     Attributes:
         by_chance: whether melodies may well keep all this unasked.
-        chances: of each tune begun so far, how likely it would have come through its very beginning
-            without masks.
         unsettled: ids that were refused because a search ran out of its budget.
     """
 
@@ -148,7 +146,6 @@ class Steered(Grammar):
         self._judged_masks = lru_cache(maxsize=50_000)(self._judged)
         self._pitch_masks = lru_cache(maxsize=50_000)(self._pitches)
         self._fits: dict[Any, Mask] = {}
-        self.chances: list[float] = []
         self.unsettled = 0
         self.by_chance = constraints.by_chance
 
