@@ -201,8 +201,8 @@ class QuickDropout(torch.autograd.Function):
     def forward(context: Any, x: Tensor) -> Tensor:
         """Of any shape."""
         bits = _chance.bits.integers(-(2**63), 2**63 - 1, -(-x.numel() // 4), np.int64)
-        sixteenths = torch.from_numpy(bits).view(torch.int16)[: x.numel()].view(x.shape)
-        dropped = sixteenths < round(DROPOUT * 2**16) - 2**15
+        numbers = torch.from_numpy(bits).view(torch.int16)[: x.numel()].view(x.shape)
+        dropped = numbers < round(DROPOUT * 2**16) - 2**15
         context.save_for_backward(dropped)
         return x.masked_fill(dropped, 0.0)
 
@@ -283,7 +283,8 @@ def run_seed(args: argparse.Namespace) -> None:
 
         def record(train_loss: float | None, step_s: float | None) -> None:
             line = {"step": run.done, "train_loss": train_loss, "val_loss": run.evaluate(),
-                    "step_s": step_s, "published": PUBLISHED.get(run.done)}  # fmt: skip
+                    "step_s": step_s, "quick": args.quick,
+                    "published": PUBLISHED.get(run.done)}  # fmt: skip
             print(json.dumps(line), file=metrics, flush=True)
             print(line, flush=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate, pairwise, product
@@ -40,6 +41,7 @@ from tunesmith.decoding.constraints.explaining import Conflict, _smallest
 from tunesmith.decoding.constraints.form import Form, parse_form
 from tunesmith.decoding.constraints.inside import Inside
 from tunesmith.decoding.constraints.pitches import ContourOf, Heard, SomeKey
+from tunesmith.decoding.constraints.reaching import Different
 from tunesmith.decoding.constraints.search import Allowance, OutOfBudget, Search
 from tunesmith.decoding.constraints.times import NoteValues
 from tunesmith.decoding.constraints.tunegraph import TuneGraph
@@ -675,28 +677,6 @@ def test_a_melody_that_is_given_may_show_that_all_can_be_kept(monkeypatch) -> No
     assert grammar.ended(state)
 
 
-def test_what_a_budget_could_not_settle_is_sought_again_only_with_a_larger_one(
-    monkeypatch,
-) -> None:
-    asked = Constraints(bars=2, meter="4/4", pickup="no")
-    grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)
-    budgets: list[int] = []
-
-    def unsettled(*_: Any) -> bool:
-        budgets.append(grammar.search.budget)
-        raise OutOfBudget
-
-    monkeypatch.setattr(grammar, "_is_live", unsettled)
-    state = grammar.start()
-    token = int(grammar.allowed(state).argmax())
-    while grammar.allowed(state).sum() == 1:
-        state = grammar.advance(state, token)
-        token = int(grammar.allowed(state).argmax())
-    answers = [grammar.viable(state, token, patience) for patience in (1, 1, 0.1, 20, 20)]
-    assert answers == [False] * 5
-    assert budgets == [20_000, 400_000] and grammar.unsettled == 2
-
-
 def test_a_melody_that_does_not_keep_all_shows_nothing() -> None:
     asked = Constraints(rhythm_from=_line([60] * 8), contour="arch")  # its only bar has no peak
     with pytest.raises(UsageError, match="no melody keeps"):
@@ -789,6 +769,25 @@ def test_one_pitch_stands_for_all_that_nothing_tells_apart(asked: dict[str, Any]
             states = [g.advance(s, token) for g, s in zip((likened, exact), states, strict=True)]
     assert not likened.unsettled and not exact.unsettled
     assert said == {True, False}
+
+
+def test_different_things_are_found_by_every_reader_also_after_one_broke_off() -> None:
+    breaks = [True]
+
+    def things() -> Iterator[int]:
+        yield from (3, 1, 3)
+        if breaks.pop():
+            raise KeyboardInterrupt
+        yield from (1, 2)
+        breaks.append(False)
+
+    different = Different(things)
+    first = iter(different)
+    assert next(first) == 3
+    with pytest.raises(KeyboardInterrupt):
+        list(different)
+    breaks.append(False)
+    assert list(different) == [3, 1, 2] == [3, *first] == list(different)
 
 
 def test_a_section_is_forgotten_once_it_differs_from_all_others() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -96,23 +97,33 @@ def generate_ids(
         keep_first: ids that stay in view for ever.
         progress: told (tunes ended, tunes) after each step.
     """
-    with _uncollected():
+    with _without_collecting():
         return _generate(network, grammars, generators, how, keep_first, progress)
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Python does not look for cycles meanwhile: there are none in what a look-ahead remembers.
+_collecting = threading.Lock()
+_uncollected, _collects = 0, True
 
-    Going through all of that again and again took up to a sixth of the time.
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Python does not look for cycles meanwhile: nothing that a look-ahead drops is in one.
+
+    Going through all that it remembers, again and again, took up to a sixth of the time.
     """
-    was = gc.isenabled()
-    gc.disable()
+    global _uncollected, _collects
+    with _collecting:
+        if not _uncollected:
+            _collects = gc.isenabled()
+            gc.disable()
+        _uncollected += 1
     try:
         yield
     finally:
-        if was:
-            gc.enable()
+        with _collecting:
+            _uncollected -= 1
+            if _collects and not _uncollected:
+                gc.enable()
 
 
 def _generate(

@@ -60,7 +60,8 @@ class Place(NamedTuple):
         at: steps of this bar that are filled.
         meter: the metre's place in the table of the tokens.
         pickup: steps of the pickup, once it is complete.
-        held: 0 nothing sounded yet, 1 the last event was a rest, 2 a note, which may sound on.
+        held: 0 nothing sounded yet, 1 the last event was a rest or a note that ends here, 2 a note
+            that may sound on. What can come after 1 can come after 2.
         room: steps to the end of the last bar; `UNKNOWN_ROOM` or more where that is not settled.
     """
 

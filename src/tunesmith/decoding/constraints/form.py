@@ -200,9 +200,9 @@ class Form(Constraint):
         return _FORGOTTEN if self._differs_by_now(notes, state.models) else notes
 
     def _differs_by_now(self, notes: int, models: tuple[int, ...]) -> bool:
-        """Whether some notes are those of no other model, however they go on."""
+        """Whether it is settled that some notes, however they go on, are those of no model."""
         mine = self._lists[notes][1]
-        return all(m < 0 or _part(mine, self._lists[m][1]) for m in models)
+        return all(m < 0 or _differs(mine, self._lists[m][1]) for m in models)
 
     def _standing(self, state: FormState, pitch: int) -> int:
         """The first pitch of a class, but that notes are like those of another model or not."""
@@ -377,7 +377,7 @@ class Form(Constraint):
         ))  # fmt: skip
 
 
-def _part(notes: Notes, model: Notes) -> bool:
+def _differs(notes: Notes, model: Notes) -> bool:
     """Whether notes, of which the last may still be prolonged, cannot go on as a model does."""
     count = len(notes)
     if count > len(model) or notes[:-1] != model[: count - 1]:
@@ -410,7 +410,7 @@ class FormTimes(Form):
         return True
 
     def _differs_by_now(self, notes: int, models: tuple[int, ...]) -> bool:
-        return True
+        return True  # its rhythm may be another's
 
     def _varies(self, state: FormState, notes: int) -> bool:
         return notes > 0

@@ -412,13 +412,13 @@ class Chords(_Notes):
         self._tones: dict[tuple[int, ...], frozenset[int]] = {}
 
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
-        return state if not event.strong or event.pitch % 12 in self._fitting(event) else None
+        return state if not event.strong or event.pitch % 12 in self._classes(event) else None
 
     def tells(self, state: int, pitch: int) -> Hashable:  # noqa: D102
         return tuple(pitch % 12 in chord for bar in self.bars for chord in bar)
 
-    def _fitting(self, event: Event) -> frozenset[int]:
-        """The pitch classes of all chords that stand where an event does."""
+    def _classes(self, event: Event) -> frozenset[int]:
+        """The pitch classes that are in all chords that stand where an event does."""
         place = event.bar, event.left, event.at, event.bar_length
         found = self._tones.get(place)
         if found is None:
@@ -429,7 +429,7 @@ class Chords(_Notes):
         return found
 
     def sees(self, event: Event) -> Hashable:  # noqa: D102
-        return self._fitting(event) if event.strong else None
+        return self._classes(event) if event.strong else None
 
 
 class BarContour(_Notes):

@@ -33,11 +33,12 @@ class Different:
     """The different ones of some things, found as far as they are asked for, and remembered.
 
     Args:
-        things: where they come from.
+        make: begins to find them, from the first on.
     """
 
-    def __init__(self, things: Iterator[Hashable]) -> None:
-        self._rest = things
+    def __init__(self, make: Callable[[], Iterator[Hashable]]) -> None:
+        self._make = make
+        self._rest: Iterator[Hashable] | None = None
         self._found: list[Any] = []
         self._known = set[Hashable]()
 
@@ -48,11 +49,16 @@ class Different:
             place += 1
 
     def _find(self) -> bool:
-        for thing in self._rest:
+        if self._rest is None:
+            self._rest = self._make()
+        rest, self._rest = self._rest, None  # begun again if this is broken off
+        for thing in rest:
             if thing not in self._known:
                 self._known.add(thing)
                 self._found.append(thing)
+                self._rest = rest
                 return True
+        self._rest, self._known = iter(()), set()
         return False
 
 

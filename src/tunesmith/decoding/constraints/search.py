@@ -11,6 +11,7 @@ that it sounds in, and has one of the lengths that `timesearch` tells.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from tunesmith.decoding.constraints.beginnings import Beginnings, Groups
@@ -189,6 +190,7 @@ class Search:
         if node in self._dead or not self.hopeful(node):
             return False
         allowance = allowance or Allowance(self.budget)
+        again = Allowance(allowance.left)
         place = node.place
         if place.pickup and place.left and not self.facts.layout:
             # A last bar that is complete can always be had where one short by the pickup can,
@@ -200,7 +202,7 @@ class Search:
                     return True
             except OutOfBudget:
                 if self.times.short_matters:
-                    return self._alive(node, Allowance(self.budget))
+                    return self._alive(node, again)
                 raise
             if not self.times.short_matters:
                 self._dead.add(node)
@@ -393,7 +395,8 @@ class Search:
             key = (tune, both, event)
             known = self._notes_known.get(key)
             if known is None:
-                known = self._notes_known[key] = Different(self._new_notes(event, tune, both))
+                make = partial(self._new_notes, event, tune, both)
+                known = self._notes_known[key] = Different(make)
             return known
         found = self._notes_known.get(tune)
         if found is None:

@@ -68,13 +68,10 @@ class Spot:
         mask: what may come next, once it is known.
         after: the spots that follow, by token, as far as they were asked for.
         live: whether an end can be reached, once that is known.
-        spent: the largest budget with which that could not be settled.
         single: whether only one token may come next.
     """
 
-    __slots__ = (
-        "after", "groups", "inner", "live", "mask", "node", "seen", "single", "spent", "tune",
-    )  # fmt: skip
+    __slots__ = ("after", "groups", "inner", "live", "mask", "node", "seen", "single", "tune")
 
     def __init__(
         self, inner: State, tune: TuneState, groups: Groups | None, node: Node | None, seen: int
@@ -83,7 +80,6 @@ class Spot:
         self.mask: Mask | None = None
         self.after: dict[int, Spot] = {}
         self.live: bool | None = None
-        self.spent = 0
         self.single = False
 
 
@@ -434,18 +430,17 @@ class Steered(Grammar):
         if after is None:  # the mask need not know of numbers of bars that cannot be
             return False
         state.after[token] = after
-        usual = self.search.budget
-        budget = int(usual * patience)
-        if after.live is None and budget > after.spent:
-            self.search.budget = budget
+        if after.live is None:
+            usual = self.search.budget
+            self.search.budget = int(usual * patience)
             try:
                 after.live = self._is_live(after)
             except OutOfBudget:
                 self.unsettled += 1
-                after.spent = budget
+                return False
             finally:
                 self.search.budget = usual
-        return bool(after.live)
+        return after.live
 
     def satisfiable(self, budget: int | None = None) -> bool:
         """Whether there is any tune at all; of a primed grammar, any that goes on from there.

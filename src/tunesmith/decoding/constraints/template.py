@@ -114,7 +114,7 @@ class Template(Constraint):
     def fitting(  # noqa: D102
         self, state: tuple[int, bool], event: Event, pitches: Collection[int]
     ) -> Collection[int]:
-        seen = self.sees(event)
+        seen = self.sees(event)  # of a note, whatever sounded before
         return [p for p in pitches if seen[0] <= {p}] if seen else ()
 
     def _asked(self, kind: str, at: int, end: int) -> frozenset[int]:
