@@ -147,7 +147,8 @@ class Search:
         return self._moved(node, after, event)
 
     def _moved(self, node: Node, place: Place, event: Event) -> Node | None:
-        time = self.time.step(node.time, event._replace(pitch=-1))
+        timed = event._replace(pitch=-1) if event.kind == NOTE else event
+        time = self.time.step(node.time, timed)
         if time is None:
             return None
         tune = node.tune
