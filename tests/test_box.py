@@ -154,7 +154,7 @@ def test_its_index_holds_its_training_tunes(model):
 def test_from_the_command_line_without_a_model(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "tunesmith", "generate", "--bars", "4", "--seed", "5"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120,
+        cwd=tmp_path, capture_output=True, text=True, timeout=600,
         env=os.environ | {"COLUMNS": "200"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

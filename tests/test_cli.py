@@ -13,7 +13,7 @@ TUNE = "X:1\nT:Tune\nM:3/4\nL:1/4\nK:Ddor\nDEF|GAB|\n"
 def run(*args, cwd=None, **env):
     return subprocess.run(
         [sys.executable, "-m", "tunesmith", *map(str, args)],
-        cwd=cwd, capture_output=True, text=True, timeout=120,
+        cwd=cwd, capture_output=True, text=True, timeout=600,
         env=os.environ | {"COLUMNS": "200"} | env,
     )  # fmt: skip
 
