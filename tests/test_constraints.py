@@ -748,8 +748,8 @@ def test_one_pitch_stands_for_all_that_nothing_tells_apart(asked: dict[str, Any]
     One pitch is written for all that nothing tells apart, a section that is told from the others
     and never comes again is forgotten, and what may sound on may as well end.
     """
-    constraints = Constraints(**asked)
-    likened, exact = (Steered(VOCABULARY.grammar(constraints.wishes()), constraints) for _ in "ab")
+    each = [Constraints(**asked) for _ in "ab"]  # of one both would share its forms
+    likened, exact = (Steered(VOCABULARY.grammar(one.wishes()), one) for one in each)
     assert likened.search._likens
     exact.search._likens = False
     exact.search._is_known = exact.search._live.__contains__

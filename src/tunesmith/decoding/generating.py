@@ -63,6 +63,32 @@ class Generated:
     begun_anew: int = 0
 
 
+_collecting = threading.Lock()
+_uncollected, _collects = 0, True
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Python does not look for cycles meanwhile: nothing that a look-ahead drops is in one.
+
+    Going through all that it remembers, again and again, took up to a sixth of the time.
+    """
+    global _uncollected, _collects
+    with _collecting:
+        if not _uncollected:
+            _collects = gc.isenabled()
+            gc.disable()
+        _uncollected += 1
+    try:
+        yield
+    finally:
+        with _collecting:
+            _uncollected -= 1
+            if _collects and not _uncollected:
+                gc.enable()
+
+
+@_without_collecting()
 def generate_ids(
     network: Network,
     grammars: Sequence[Grammar],
@@ -97,43 +123,6 @@ def generate_ids(
         keep_first: ids that stay in view for ever.
         progress: told (tunes ended, tunes) after each step.
     """
-    with _without_collecting():
-        return _generate(network, grammars, generators, how, keep_first, progress)
-
-
-_collecting = threading.Lock()
-_uncollected, _collects = 0, True
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Python does not look for cycles meanwhile: nothing that a look-ahead drops is in one.
-
-    Going through all that it remembers, again and again, took up to a sixth of the time.
-    """
-    global _uncollected, _collects
-    with _collecting:
-        if not _uncollected:
-            _collects = gc.isenabled()
-            gc.disable()
-        _uncollected += 1
-    try:
-        yield
-    finally:
-        with _collecting:
-            _uncollected -= 1
-            if _collects and not _uncollected:
-                gc.enable()
-
-
-def _generate(
-    network: Network,
-    grammars: Sequence[Grammar],
-    generators: Sequence[np.random.Generator],
-    how: Sampling,
-    keep_first: int,
-    progress: Callable[[int, int], None] | None,
-) -> list[Generated]:
     made: list[Generated | None] = [None] * len(grammars)
     begun, chances = [0] * len(grammars), list[float]()
     by_chance = [isinstance(g, Steered) and g.by_chance for g in grammars]

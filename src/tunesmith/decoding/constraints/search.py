@@ -91,7 +91,7 @@ class Search:
         share = None if number is None else self.time[number]
         assert share is None or isinstance(share, RestShare)
         self._live, self._dead = Known(share, number or 0), set[Node]()
-        self._notes_known: dict[Any, Any] = {}
+        self._notes_known: dict[Any, Different] = {}
         self._crowds = Crowds(self)
         self._beginnings = Beginnings(self)
 
@@ -390,20 +390,13 @@ class Search:
         """The different states after a note of any pitch."""
         if self._forms:  # states seldom come again, and the first will often do
             return self._new_notes(event, tune, both)
-        if len(self._notes_known) > MOST_REMEMBERED:
-            self._notes_known.clear()
-        if self.both:
-            key = (tune, both, event)
-            known = self._notes_known.get(key)
-            if known is None:
-                make = partial(self._new_notes, event, tune, both)
-                known = self._notes_known[key] = Different(make)
-            return known
-        found = self._notes_known.get(tune)
+        key = (tune, both, event) if self.both else tune
+        found = self._notes_known.get(key)
         if found is None:
-            new = self._new_notes(event, tune, both)
-            found = self._notes_known[tune] = tuple(dict.fromkeys(t for t, _ in new))
-        return [(t, both) for t in found]
+            if len(self._notes_known) > MOST_REMEMBERED:
+                self._notes_known.clear()
+            found = self._notes_known[key] = Different(partial(self._new_notes, event, tune, both))
+        return found
 
     def _new_notes(
         self, event: Event, tune: States, both: States
