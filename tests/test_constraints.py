@@ -790,6 +790,59 @@ def test_different_things_are_found_by_every_reader_also_after_one_broke_off() -
     assert list(different) == [3, 1, 2] == [3, *first] == list(different)
 
 
+def test_a_note_that_may_sound_on_may_as_well_end_and_not_the_other_way_round() -> None:
+    facts, automata = Constraints(bars=2, meter="4/4").assemble()
+    search = Search(facts, automata)
+    groups = search.start(-1, -1)
+    assert groups is not None
+    begun = search.begin(METERS.index("4/4"), 2, groups)
+    assert begun is not None
+    silent, ended, sounding = (
+        begun._replace(place=begun.place._replace(held=held)) for held in range(3)
+    )
+    search._live.add(ended)
+    assert search._is_known(ended) and search._is_known(sounding)
+    assert not search._is_known(silent)
+    search = Search(facts, automata)
+    search._live.add(sounding)
+    assert search._is_known(sounding) and not search._is_known(ended)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"kept": KeptBars(UPBEAT, frozenset({0, 2}))},
+        {"kept": KeptBars(TWINKLE, frozenset({1}))},
+        {"chords": "Dm7 | G7 C", "form": "AA'B"},
+        {"chords": "C F | G7 | Am", "bars": 3},
+        {"contour": "arch", "bars": 2},
+    ],
+)
+def test_the_pitches_that_fit_are_those_after_which_there_is_a_state(asked: dict[str, Any]) -> None:
+    """Also where a constraint has a quicker way; and what it sees of a note decides that."""
+    search = Search(*Constraints(**asked).assemble())
+    chance, told, some = np.random.default_rng(8), dict[Any, Any](), 0
+    for number, member in enumerate(search.both):
+        for _ in range(30):
+            state = member.start()
+            for bar in range(3):
+                event = Event(BAR, 96, -1, bar, 0, 96, True, 3 - bar)
+                state = member.step(state, event) if BAR in member.hears else state
+                for at in range(0, 96, 24):
+                    if state is None:
+                        break
+                    strong, left = at % 48 == 0, 3 - bar
+                    event = Event(NOTE, 24, 60, bar, at, 96, strong, left)
+                    steps = (member.step(state, event._replace(pitch=p)) for p in COMPASS)
+                    fits = [p for p, after in zip(COMPASS, steps, strict=True) if after is not None]
+                    assert list(member.fitting(state, event, COMPASS)) == fits
+                    assert told.setdefault((number, state, member.sees(event)), fits) == fits
+                    some += 0 < len(fits) < len(COMPASS)
+                    pitch = int(chance.choice(fits)) if fits else 60
+                    state = member.step(state, event._replace(pitch=pitch))
+    assert some
+
+
 def test_a_section_is_forgotten_once_it_differs_from_all_others() -> None:
     form = Form(parse_form("AB"))
 
