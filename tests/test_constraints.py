@@ -40,7 +40,7 @@ from tunesmith.decoding.constraints.events import (
 from tunesmith.decoding.constraints.explaining import Conflict, _smallest
 from tunesmith.decoding.constraints.form import Form, parse_form
 from tunesmith.decoding.constraints.inside import Inside
-from tunesmith.decoding.constraints.pitches import ContourOf, Heard, SomeKey
+from tunesmith.decoding.constraints.pitches import Chords, ContourOf, Heard, SomeKey
 from tunesmith.decoding.constraints.reaching import Different
 from tunesmith.decoding.constraints.search import Allowance, OutOfBudget, Search
 from tunesmith.decoding.constraints.times import NoteValues
@@ -841,6 +841,14 @@ def test_the_pitches_that_fit_are_those_after_which_there_is_a_state(asked: dict
                     pitch = int(chance.choice(fits)) if fits else 60
                     state = member.step(state, event._replace(pitch=pitch))
     assert some
+
+
+def test_a_bar_that_comes_again_over_another_chord_has_tones_of_both() -> None:
+    search = Search(*Constraints(chords="C | G", form="AA", bars=2).assemble())
+    (chords,) = (c for c in search.both if isinstance(c, Chords))
+    beats = [Event(NOTE, 24, 60, bar, 0, 96, True, 2 - bar) for bar in (0, 1)]
+    common, later = ({p % 12 for p in chords.fitting(0, beat, COMPASS)} for beat in beats)
+    assert common == {7} and later == {7, 11, 2}
 
 
 def test_a_section_is_forgotten_once_it_differs_from_all_others() -> None:

@@ -147,8 +147,7 @@ class Search:
         return self._moved(node, after, event)
 
     def _moved(self, node: Node, place: Place, event: Event) -> Node | None:
-        timed = event._replace(pitch=-1) if event.kind == NOTE else event
-        time = self.time.step(node.time, timed)
+        time = self.time.step(node.time, event)
         if time is None:
             return None
         tune = node.tune
