@@ -1,10 +1,10 @@
-"""Attention and norms for training on a processor, with products in bfloat16, in torch.
+"""Attention and norms for training on a processor, in torch.
 
 torch's own attention does its products on a processor in single precision, or slower in
-half; this one goes through the queries in blocks and keeps the weights of attention for the
-way back. Norms and rotation of queries and keys are done on the way. torch's norm is made
-of many operations and gives single precision, which each product that follows makes
-shorter anew.
+half, and works the weights of attention out again on the way back; this one goes through
+the queries in blocks and keeps them. Norms and rotation of queries and keys are done on the
+way. torch's norm is made of many operations and gives single precision, which under autocast
+each product that follows makes shorter anew.
 
 Shapes: B sequences, T positions, D width, H query heads, K key and value heads, G = H / K,
 N = B K, E width of a head.
@@ -20,12 +20,7 @@ from torch import Tensor
 
 LONGEST = 1024
 """Positions beyond which the weights of attention would take too much memory."""
-_BLOCK = 128  # queries that are taken at once
-
-
-def in_use() -> bool:
-    """Whether training is on a processor with products in another precision."""
-    return torch.is_autocast_enabled("cpu")
+_BLOCK_BYTES = 256  # of a column of scores: so many queries are taken at once
 
 
 def normed(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
@@ -33,7 +28,9 @@ def normed(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
 
     The formula is that of `torch.nn.RMSNorm`.
     """
-    y: Tensor = _Norm.apply(x, weight, epsilon, torch.get_autocast_dtype("cpu"))  # type: ignore[no-untyped-call]
+    shorter = torch.is_autocast_enabled("cpu")
+    dtype = torch.get_autocast_dtype("cpu") if shorter else torch.float32
+    y: Tensor = _Norm.apply(x, weight, epsilon, dtype)  # type: ignore[no-untyped-call]
     return y
 
 
@@ -111,10 +108,11 @@ class _Attend(torch.autograd.Function):
             keys = _by_head(_turned(k_hat, k_weight, cos, sin), q.dtype).view(n, t, e)
             across = keys.mT.contiguous()  # (N, E, T)
             values = v.view(b, t, -1, e).transpose(1, 2).reshape(n, t, e)
-            later = queries.new_full((_BLOCK, _BLOCK), -math.inf).triu_(1)
+            size = _BLOCK_BYTES // queries.itemsize
+            later = queries.new_full((size, size), -math.inf).triu_(1)
             y, shares = torch.empty_like(queries), []
-            for first in range(0, t, _BLOCK):
-                last = min(t, first + _BLOCK)
+            for first in range(0, t, size):
+                last = min(t, first + size)
                 block = queries[:, :, first:last].reshape(n, -1, e)
                 scores = torch.bmm(block, across[:, :, :last])
                 width = last - first
@@ -142,8 +140,9 @@ class _Attend(torch.autograd.Function):
         to_keys = keys.new_zeros(n, e, t, dtype=torch.float32)
         to_values = torch.zeros_like(to_keys)
         across = values.mT.contiguous()
-        for first, share in zip(range(0, t, _BLOCK), shares, strict=True):
-            last = min(t, first + _BLOCK)
+        size = _BLOCK_BYTES // queries.itemsize
+        for first, share in zip(range(0, t, size), shares, strict=True):
+            last = min(t, first + size)
             now = g[:, :, first:last].reshape(n, -1, e)
             to_values[:, :, :last] += torch.bmm(now.mT, share)
             scores = torch.bmm(now, across[:, :, :last])
