@@ -15,7 +15,7 @@ from tunesmith.api.composing import generate, load_model
 from tunesmith.api.keeping import keep_file, midi_of
 from tunesmith.api.receipts import read_receipt
 from tunesmith.api.refilling import _primed, complete, infill, on_grid, parse_bars
-from tunesmith.api.reworking import continue_
+from tunesmith.api.reworking import continue_, own_scale
 from tunesmith.api.unwanted import circling, comes_last, long_silence
 from tunesmith.api.varying import own_grid, parse_keep, vary
 from tunesmith.cli import app
@@ -131,6 +131,15 @@ def test_an_end_made_anew_is_as_it_was_or_on_the_tonic(model):
     assert {t.melody.pitches[-1] % 12 for t in tunes} == {2}
     tunes = complete(model, abc(body + "z4|z4|"), count=4, seed=1)
     assert {t.melody.pitches[-1] % 12 for t in tunes} == {7}
+
+
+def test_degrees_of_new_bars_are_those_of_the_key(model):
+    tune = abc("CDE^F|GABc|c^FGE|C4|", head="M:4/4\nL:1/4\nK:C\n")
+    asked = Constraints(end="5", allow_chromatic="Bb")
+    (made,) = continue_(model, tune, asked, bars=2, seed=1, only_new=True)
+    assert held(made) and made.melody.pitches[-1] % 12 == 7
+    scale = {"key": "C", "mode": "major", "allow_chromatic": "F# Bb"}
+    assert own_scale(tune, asked) == scale and not own_scale(tune, Constraints(scale="C D"))
 
 
 def test_continue_takes_files_off_the_grid(model):
@@ -410,6 +419,9 @@ def test_a_tune_that_copies_more_than_real_ones_do_is_drawn_again(model, monkeyp
     # Who says how much may be copied, is not asked again.
     told = generate(model, **how, most_silence=0.5, max_copy=99)  # these are put in order
     assert sorted(runs(told)) == sorted(plain)
+    few = generate(model, **how, most_silence=0.5, max_copy=most)
+    assert len(few) == 12 and max(runs(few)) <= most
+    assert any(f"more than {most} notes in a row" in why for why in few[0].receipt["redrawn"])
     # Where nothing else comes, it is kept all the same.
     monkeypatch.setitem(human, "p95_by_style", {"folk": 1})
     tunes = generate(model, count=2, seed=5, style="folk", bars=2, most_silence=0.5)

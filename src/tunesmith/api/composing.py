@@ -73,9 +73,10 @@ def generate(
             counts as 'redrawn'; so is then one whose first bar or pickup is empty, or more than
             two bars in a row, and one that goes round in circles, if chance may keep what is
             asked; but not where constraints on rests, notes a bar or rhythm speak of silence.
-            Drawn again is also a tune that shares a longer run with a training tune than 95 % of
-            real tunes of its style, or equals one before, if neither `max_copy` nor a constraint's
-            melody says how much may be shared; if no other comes, it is kept. None for any. Where
+            Drawn again is also a tune that equals one before, or shares a longer run with a
+            training tune than `max_copy` or, without it, than 95 % of real tunes of its style (but
+            where a constraint's melody says what is shared); if no other comes, it is kept, unless
+            `max_copy` refuses it. None for any. Where
             more are drawn than are kept, those come last instead, and with `like` nothing of this
             is looked at.
         bars: as in `Constraints`, for short.
@@ -115,8 +116,8 @@ def generate(
         return _unlike(model, plan, drawing, like)
     if most_silence is not None and drawing.drawn == drawing.count:
         plan = replace(plan, redrawn=_REDRAWN)
-        if not constraints.melodies and drawing.max_copy is None:
-            plan = replace(plan, rather=partial(copied, model))
+        if drawing.max_copy is not None or not constraints.melodies:
+            plan = replace(plan, rather=partial(copied, model, most=drawing.max_copy))
         if not any(n in asked for n in SAY_SILENCE):
             refuse = partial(unwanted, most=most_silence, circles=constraints.by_chance)
             plan = replace(plan, refuse=refuse)

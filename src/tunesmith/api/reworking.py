@@ -56,13 +56,15 @@ def prepared(melody: Melody, *, strip: bool) -> Melody:
 
 
 def own_scale(melody: Melody, asked: Constraints) -> dict[str, Any]:
-    """The pitch classes of a melody's key and of its own notes, unless others are asked for."""
-    if asked.scale or asked.key or asked.mode or not melody.key:
+    """A melody's key, with its own notes outside it, unless another or a scale is asked for."""
+    key = melody.key
+    if asked.scale or asked.key or asked.mode or not key:
         return {}
-    scale = {(melody.key.pitch_class + s) % 12 for s in SCALES[melody.key.mode]}
-    tonic = melody.key.pitch_class
-    ordered = sorted(scale | {p % 12 for p in melody.pitches}, key=lambda p: (p - tonic) % 12)
-    return {"scale": " ".join(_CLASSES[p] for p in ordered)}
+    usual = {(key.pitch_class + s) % 12 for s in SCALES[key.mode]}
+    outside = [_CLASSES[p] for p in sorted({p % 12 for p in melody.pitches} - usual)]
+    more = " ".join([*outside, asked.allow_chromatic or ""]).strip()
+    found = {"key": key.tonic, "mode": key.mode}
+    return found | ({"allow_chromatic": more} if more else {})
 
 
 _CLASSES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")

@@ -63,16 +63,23 @@ def circling(melody: Melody) -> str:
     return f"the same bars come more than {MOST_ROUNDS} times in a row"
 
 
-def copied(model: Model, tune: Tune) -> str:
-    """That a tune shares a longer run with a training tune than 95 % of real ones do, or ''.
+def copied(model: Model, tune: Tune, most: int | None = None) -> str:
+    """That a tune shares a longer run with a training tune than it may, or ''.
 
     Nothing is told by a model without an index, or with one that knows too few real tunes.
+
+    Args:
+        model: whose training tunes.
+        tune: with its receipt.
+        most: notes of the longest run that may be; None for that of 95 % of real tunes.
     """
     if not model.index:
         return ""
-    most = usual_run(model.index, style_of(model, tune.receipt["token_ids"]))
     run = tune.receipt["originality"]["longest_run"]
-    if not most or run <= max(most, FEWEST_COPIED):
+    if most is not None:
+        return f"they share more than {most} notes in a row with a training tune" * (run > most)
+    usual = usual_run(model.index, style_of(model, tune.receipt["token_ids"]))
+    if not usual or run <= max(usual, FEWEST_COPIED):
         return ""
     return (
         "they share a longer run of notes with a training tune than 95 % of real tunes do "
