@@ -1,6 +1,7 @@
 """The verbs, joined: corpus to model to melodies, and what their receipts promise."""
 
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
@@ -235,3 +236,30 @@ def test_describing_things(corpus_folder, run_folder, tmp_path):
 def test_a_melody_shows_itself(model):
     html = generate(model, seed=2, bars=2)[0].melody._repr_html_()
     assert "<svg" in html and "<audio" in html
+
+
+def test_a_run_resumes_where_it_was_or_is_damaged(run_folder, corpus_folder, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(run_folder, copy)
+    plan = json.loads((copy / "run.json").read_text("utf-8"))
+    settings = plan["settings"]
+
+    def resumed(changed):
+        (copy / "run.json").write_text(json.dumps(plan | {"settings": changed}), "utf-8")
+        return train(corpus_folder, copy, resume=True)
+
+    assert resumed(settings)["step"] == 4
+    with pytest.raises(UsageError, match="no device 'abacus' here"):
+        resumed(settings | {"device": "abacus"})
+    for changed in (None, {}, settings | {"recipe": {"speed": 1}}, settings | {"model": None}):
+        with pytest.raises(InputError, match="damaged, or of another version"):
+            resumed(changed)
+
+
+def test_a_stopped_run_says_how_to_go_on(monkeypatch, tmp_path):
+    monkeypatch.setattr("tunesmith.api.learning.train", lambda *_, **__: {"stopped": True})
+    corpus, out = tmp_path / "my corpus", tmp_path / "run"
+    asked = ["train", str(corpus), "--out", str(out), "--start-from", "default"]
+    done = CliRunner().invoke(app, asked)
+    said = f"tunesmith train '{corpus}' --out {out} --resume --start-from default"
+    assert done.exit_code == 130 and said in done.output.replace("\n", "")

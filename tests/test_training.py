@@ -30,8 +30,8 @@ from tunesmith.tokens import make_vocabulary  # noqa: E402
 from tunesmith.tokens.table import TURNED0  # noqa: E402
 from tunesmith.training import Recipe, TokenData, train  # noqa: E402
 from tunesmith.training.data import columns, grouped, training_batches  # noqa: E402
-from tunesmith.training.optimiser import orthogonal, rate  # noqa: E402
-from tunesmith.training.work import _begin, divided  # noqa: E402
+from tunesmith.training.optimiser import Optimiser, orthogonal, rate  # noqa: E402
+from tunesmith.training.work import Work, _begin, divided  # noqa: E402
 
 LETTERS = make_vocabulary("letters")
 CONFIG = ModelConfig(
@@ -199,6 +199,101 @@ def test_the_rate_rises_and_falls_to_zero():
     assert rate(0, 1) == 1
 
 
+def test_two_steps_of_the_optimiser_by_their_formulas():
+    torch.manual_seed(3)
+    module = torch.nn.Module()
+    of = {"matrix": (3, 5), "embed": (4, 3), "norm": (5,)}
+    for name, shape in of.items():
+        module.register_parameter(name, torch.nn.Parameter(torch.randn(shape)))
+    now = {n: p.detach().clone() for n, p in module.named_parameters()}
+    rates = {"matrix_rate": 0.3, "other_rate": 0.2, "decay": 0.5}
+    optimiser = Optimiser(module, **rates)
+    first = {n: torch.zeros(s) for n, s in of.items()}
+    second = {n: torch.zeros(s) for n, s in of.items()}
+    for number, size in ((0, 0.1), (1, 10.0)):  # the second is clipped
+        given = {n: size * torch.randn(s) for n, s in of.items()}
+        for name, weight in module.named_parameters():
+            weight.grad = given[name].clone()
+        share = optimiser.step(number, 40)
+        assert share == rate(number, 40) and all(p.grad is None for p in module.parameters())
+        norm = math.sqrt(sum(float(g.square().sum()) for g in given.values()))
+        assert (norm > 1) == (number == 1)
+        for name, g in given.items():
+            g = g * min(1, 1 / norm)
+            if name == "matrix":
+                first[name] = 0.95 * first[name] + 0.05 * g
+                move = orthogonal((0.05 * g + 0.95 * first[name])[None])[0]
+                now[name] = now[name] * (1 - share * 0.3 * 0.5)
+                now[name] = now[name] - share * 0.3 * 0.2 * 5**0.5 * move
+            else:
+                first[name] = 0.9 * first[name] + 0.1 * g
+                second[name] = 0.95 * second[name] + 0.05 * g * g
+                mean = first[name] / (1 - 0.9 ** (number + 1))
+                power = second[name] / (1 - 0.95 ** (number + 1))
+                now[name] = now[name] - share * 0.2 * mean / (power.sqrt() + 1e-8)
+        for name, weight in module.named_parameters():
+            torch.testing.assert_close(weight.detach(), now[name], rtol=1e-4, atol=1e-5)
+
+
+def work(precision="fp32", **how):
+    recipe = replace(RECIPE, **how)
+    place = torch.device("cpu")
+    return Work(TRAIN, VALIDATION, LETTERS, CONFIG, recipe, 1, place, precision, None)
+
+
+def off_zero(network):
+    """A network whose projections into the stream are not zero, as they begin."""
+    torch.manual_seed(5)
+    for weight in network.parameters():
+        if not weight.any():
+            torch.nn.init.normal_(weight, std=0.1)
+    return network
+
+
+@pytest.mark.parametrize(("precision", "near"), [("fp32", 1e-5), ("bf16", 0.03)])
+def test_gradients_of_parts_are_those_of_the_whole(precision, near):
+    of = work(precision)
+    network = off_zero(of.beginning(0.0)[0])
+    parts = next(of.batches(start=0))
+    assert len(parts) == 2 and parts[0].inputs.shape != parts[1].inputs.shape
+    nats, charged = of.gradients(network, parts, 0)
+    found = [p.grad for p in network.parameters()]
+    loss = sum(network.loss_sum(*of._there(part)) for part in parts)
+    assert charged == sum(int((p.targets >= 0).sum()) for p in parts)
+    assert nats == pytest.approx(loss.item(), rel=near)
+    wanted = torch.autograd.grad(loss / charged, list(network.parameters()))
+    for one, other in zip(found, wanted, strict=True):
+        assert (one - other).norm() <= near * other.norm()
+
+
+def test_dropout_is_another_in_each_part_and_step():
+    of = work()
+    drawn = [of._chance(n, p).initial_seed() for n in range(3) for p in range(2)]
+    assert len({*drawn}) == 6
+    assert drawn == [of._chance(n, p).initial_seed() for n in range(3) for p in range(2)]
+
+
+def test_where_the_weights_of_attention_take_too_much_memory_torch_works(monkeypatch):
+    from tunesmith.model import network, processor
+
+    used = []
+    attend = network.attend
+    monkeypatch.setattr(network, "attend", lambda *how: used.append(1) or attend(*how))
+    of = off_zero(network.TrainingNetwork(CONFIG))
+    ids = torch.arange(40)[None] % 14
+    seen = LETTERS.recall(1).read_all(ids.numpy(), np.array([40]))
+    seen = [torch.from_numpy(x) for x in seen]
+    ours = of(ids, seen)
+    assert len(used) == CONFIG.num_hidden_layers
+    monkeypatch.setattr(processor, "MOST_KEPT", 2 * 40 * 40 // 2 * 4)  # two heads, 4 bytes
+    of(ids, seen)
+    assert len(used) == 2 * CONFIG.num_hidden_layers
+    monkeypatch.setattr(processor, "MOST_KEPT", 2 * 40 * 40 // 2 * 4 - 1)
+    torch.testing.assert_close(of(ids, seen), ours, rtol=1e-4, atol=1e-5)
+    assert len(used) == 2 * CONFIG.num_hidden_layers
+    assert not processor.is_for(ids, of.double().model.norm.weight)  # no precision of ours
+
+
 # -- learning ------------------------------------------------------------------------
 
 
@@ -227,6 +322,14 @@ def test_every_figure_of_a_record_by_hand(whole):
     assert last["learning_rate"] == pytest.approx(RECIPE.matrix_rate * rate(19, 20))
     assert last["tokens_per_s"] > 0
     assert all(r["seconds_left"] > 0 for r in told[:-1])
+    of = work(dropout=0.0)
+    network, _ = of.beginning(0.0)
+    parts = next(of.batches(start=0))
+    with torch.no_grad():
+        nats = sum(float(network.loss_sum(*of._there(part))) for part in parts)
+    charged = sum(int((p.targets >= 0).sum()) for p in parts)
+    one = run(out.parent / "one", steps=1, recipe=of.recipe)
+    assert one["train_loss"] == pytest.approx(nats / charged, rel=1e-5)
     best = min(told, key=lambda r: r["val_loss"])
     assert load_checkpoint(out).provenance["scores"]["val_loss"] == best["val_loss"]
 
@@ -313,6 +416,18 @@ def test_ctrl_c_stops_after_the_step_and_resumes(tmp_path):
     assert process.returncode == 0
     stopped = json.loads((tmp_path / "run" / "last" / "progress.json").read_text())
     assert 300 <= stopped["step"] < 3000
+
+
+def test_ctrl_c_that_is_ignored_stays_so(tmp_path):
+    def press(record):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as what a shell runs beside
+    try:
+        assert run(tmp_path / "run", steps=4, log=press)["step"] == 4
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def test_stopped_between_records_it_ends_the_same(whole, tmp_path):
@@ -431,6 +546,21 @@ def test_a_loss_that_is_no_number_is_reported(tmp_path):
         run(tmp_path / "run", recipe=Recipe(batch_tokens=512, matrix_rate=1e30, other_rate=1e30))
 
 
+def test_weights_that_went_astray_are_not_saved(tmp_path):
+    wild = replace(RECIPE, matrix_rate=1e30, other_rate=1e30)
+    with pytest.raises(TunesmithError, match="at step 1"):  # the loss of the step itself was fine
+        run(tmp_path / "run", steps=1, recipe=wild)
+    assert not (tmp_path / "run" / "last").exists() and not records(tmp_path / "run")
+
+
+def test_nothing_is_deleted_for_a_run_that_cannot_begin(tmp_path):
+    run(tmp_path / "run", steps=2)
+    rests = TokenData(np.array([13, 12, 12, 13], np.uint16), np.array([0, 4]))
+    with pytest.raises(InputError, match="no note"):
+        run(tmp_path / "run", validation=rests, force=True)
+    assert load_checkpoint(tmp_path / "run")
+
+
 def test_a_full_disk_leaves_the_checkpoint_before_it(tmp_path, monkeypatch):
     from pathlib import Path
 
@@ -460,7 +590,7 @@ def test_a_damaged_state_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "how", [{"steps": 0}, {"minutes": -1}, {"seed": -1}, {"device": "abacus"},
+    "how", [{"steps": 0}, {"minutes": -1}, {"seed": -1}, {"seed": 2**64}, {"device": "abacus"},
             {"recipe": Recipe(dropout=1)}],
 )  # fmt: skip
 def test_wrong_settings(tmp_path, how):

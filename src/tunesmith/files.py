@@ -83,7 +83,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
             yield draft
             for file in draft.rglob("*"):
                 if file.is_file():
-                    with file.open("rb") as handle:
+                    with file.open("r+b") as handle:  # Windows flushes no other
                         os.fsync(handle.fileno())
             draft.chmod(0o755)
             draft.rename(new)  # from here on the new one is complete

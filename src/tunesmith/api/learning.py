@@ -34,7 +34,7 @@ def train(
     dropout: float | None = None,
     rate: float | None = None,
     turned: float | None = None,
-    device: str = "auto",
+    device: str | None = None,
     force: bool = False,
     log: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def train(
             that is to keep more of the model it starts from takes less.
         turned: share of tunes that are learned upside down, backwards or both, and marked so, 0
             to 1; 0 by default. It keeps a small corpus from being learnt by heart.
-        device: 'auto', 'cpu', 'cuda' or 'mps'.
+        device: 'auto' (the default), 'cpu', 'cuda' or 'mps'.
         force: replace a run that is in `out`.
         log: told each record of `metrics.jsonl`, and notes as {'note': text}.
 
@@ -76,8 +76,6 @@ def train(
     """
     if minutes is not None and steps is not None:
         raise UsageError("both --minutes and --steps given", remedy="give one of them")
-    if minutes is None and steps is None and not resume:
-        minutes = 3.0
     try:
         from tunesmith import training
     except ImportError as e:
@@ -95,15 +93,15 @@ def train(
     if base:
         vocabulary = _of_base(base, opened, tokens, size, str(start_from))
     else:
-        kind = tokens or begun.get("vocabulary", {}).get("kind", "notes")
+        kind = tokens or begun.get("tokens", "notes")
         vocabulary = make_vocabulary(kind, style_names(opened))
     if base:
         config = base.config
     elif size is None and begun:
-        config = ModelConfig.from_dict(begun["model"])
+        config = begun["config"]
     else:
         config = ModelConfig.from_size(size or "nano", vocabulary.size, **vocabulary.recall_fields)
-    recipe = training.Recipe(**begun["recipe"]) if begun else training.Recipe.of_size(config)
+    recipe = begun["recipe"] if begun else training.Recipe.of_size(config)
     if dropout is not None:
         recipe = replace(recipe, dropout=dropout)
     if turned is not None:
@@ -126,7 +124,7 @@ def train(
         minutes=minutes,
         seed=begun.get("seed", 1) if seed is None else seed,
         resume=resume,
-        device=device,
+        device=device or begun.get("device", "auto"),
         force=force,
         start_from=base,
         recipe=recipe,
@@ -178,16 +176,29 @@ def _provenance(
 
 
 def _begun(out: Path) -> dict[str, Any]:
-    """The settings of the run in a folder; none if it never came to a plan."""
+    """The settings of the run in a folder; none if it never came to a plan.
+
+    Returns:
+        config, recipe, tokens, seed and device.
+    """
+    from tunesmith.training import Recipe
+
     try:
-        settings: dict[str, Any] = json.loads((out / "run.json").read_text("utf-8"))["settings"]
+        settings = json.loads((out / "run.json").read_text("utf-8"))["settings"]
+        return {
+            "config": ModelConfig.from_dict(settings["model"]),
+            "recipe": Recipe(**settings["recipe"]),
+            "tokens": settings["vocabulary"]["kind"],
+            "seed": settings["seed"],
+            "device": settings["device"],
+        }
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as e:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError) as e:
         raise InputError(
-            "is damaged", where=str(out / "run.json"), remedy="start the run anew with --force"
-        ) from e
-    return settings
+            "is damaged, or of another version", where=str(out / "run.json"),
+            remedy="start the run anew with --force",
+        ) from e  # fmt: skip
 
 
 def _licence(corpus: Corpus) -> str:

@@ -75,7 +75,7 @@ def copied(model: Model, tune: Tune, most: int | None = None) -> str:
     """
     if not model.index:
         return ""
-    run = tune.receipt["originality"]["longest_run"]
+    run: int = tune.receipt["originality"]["longest_run"]
     if most is not None:
         return f"they share more than {most} notes in a row with a training tune" * (run > most)
     usual = usual_run(model.index, style_of(model, tune.receipt["token_ids"]))

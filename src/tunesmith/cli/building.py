@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -120,7 +121,9 @@ def train(
             "[default: 0]",
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda or mps.  [default: auto]")
+    ] = None,
     force: Force = False,
 ) -> None:
     """Train a model. Ctrl-C stops cleanly; --resume goes on to the very same weights."""
@@ -132,8 +135,9 @@ def train(
         device=device, force=force, log=_print_step,
     )  # fmt: skip
     if last.get("stopped"):
-        again = f" --start-from {start_from}" if start_from else ""
-        print(f"Stopped. Go on with: tunesmith train {corpus} --out {out} --resume{again}")
+        again = ["train", str(corpus), "--out", str(out), "--resume"]
+        again += ["--start-from", start_from] if start_from else []
+        print(f"Stopped. Go on with: tunesmith {shlex.join(again)}")
         raise typer.Exit(130)
     print(f"The model is in {out}. Compose with: tunesmith generate --model {out} --out tunes")
 
@@ -142,14 +146,11 @@ def _print_step(record: dict[str, Any]) -> None:
     if "note" in record:
         print(record["note"], flush=True)
         return
-    parts = [f"step {record['step']}: train loss {record['train_loss']:.4f}"]
-    if "val_loss" in record:
-        parts += [
-            f"val loss {record['val_loss']:.4f}",
-            f"perplexity {record['perplexity']:.4f}",
-            f"{record['bits_per_note']:.3f} bits/note",
-        ]
-    parts.append(f"{record['tokens_per_s']:,.0f} tokens/s")
     left = int(record["seconds_left"])
-    parts.append(f"{left // 60}:{left % 60:02} left")
-    print(", ".join(parts), flush=True)
+    print(
+        f"step {record['step']}: train loss {record['train_loss']:.4f}, "
+        f"val loss {record['val_loss']:.4f}, perplexity {record['perplexity']:.4f}, "
+        f"{record['bits_per_note']:.3f} bits/note, {record['tokens_per_s']:,.0f} tokens/s, "
+        f"{left // 60}:{left % 60:02} left",
+        flush=True,
+    )

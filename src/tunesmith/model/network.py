@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tunesmith.model.config import ModelConfig
-from tunesmith.model.processor import LONGEST, attend, normed, thinned
+from tunesmith.model.processor import attend, is_for, keeps, normed, thinned
 
 Recalled = tuple[Tensor, Tensor, Tensor]
 """What a tune recalls at each id: candidates (B, T, C), trust (B, T, C), places (B, T, P)."""
@@ -36,7 +36,7 @@ class Norm(nn.RMSNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, D) to (…, D)."""
-        if x.device.type == "cpu" and self.eps:
+        if is_for(x, self.weight) and self.eps:
             return normed(x, self.weight, self.eps)
         return super().forward(x)
 
@@ -60,18 +60,18 @@ class Attention(nn.Module):
         """(B, T, D) to (B, T, D)."""
         b, t, _ = x.shape
         e = self.config.head_dim
-        if x.device.type == "cpu" and t <= LONGEST:
+        q, k, v = self.q_proj(x), self.k_proj(x), self.v_proj(x)
+        if is_for(x, self.q_norm.weight) and keeps(q, e):
             y = attend(
-                self.q_proj(x), self.k_proj(x), self.v_proj(x),
-                self.q_norm.weight, self.k_norm.weight, cos, sin, self.config.rms_norm_eps,
-            )  # fmt: skip
+                q, k, v, self.q_norm.weight, self.k_norm.weight, cos, sin, self.config.rms_norm_eps
+            )
             return self.o_proj(y)  # type: ignore[no-any-return]
-        q = self.q_norm(self.q_proj(x).float().view(b, t, -1, e)).transpose(1, 2)  # (B, H, T, E)
-        k = self.k_norm(self.k_proj(x).float().view(b, t, -1, e)).transpose(1, 2)  # (B, K, T, E)
-        v = self.v_proj(x).float().view(b, t, -1, e).transpose(1, 2)
+        q = self.q_norm(q.float().view(b, t, -1, e)).transpose(1, 2)  # (B, H, T, E)
+        k = self.k_norm(k.float().view(b, t, -1, e)).transpose(1, 2)  # (B, K, T, E)
+        v = v.float().view(b, t, -1, e).transpose(1, 2)
         q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
-        # Long ones on a processor: torch's attention is faster there in fp32 even where products
-        # are faster in bf16; elsewhere autocast has its way.
+        # Long sequences on a processor: torch's attention is faster there in fp32 even where
+        # products are faster in bf16; elsewhere autocast has its way.
         with torch.autocast("cpu", enabled=False):
             y = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
         out: Tensor = self.o_proj(y.transpose(1, 2).reshape(b, t, -1))

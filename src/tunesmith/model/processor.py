@@ -17,10 +17,22 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-LONGEST = 1024
-"""Positions beyond which the weights of attention would take too much memory."""
+MOST_KEPT = 1 << 25
+"""Bytes of weights of attention that a layer may keep for the way back."""
 _BLOCK_BYTES = 256  # of a column of scores: so many queries are taken at once
+
+
+def is_for(x: Tensor, weight: Tensor) -> bool:
+    """Whether what is here can be used: on a processor, with weights in single precision."""
+    return x.device.type == "cpu" and weight.dtype == torch.float32
+
+
+def keeps(q: Tensor, head: int) -> bool:
+    """Whether the weights of attention of (B, T, H E) queries, E being `head`, are few enough."""
+    b, t, width = q.shape
+    return b * width // head * t * t // 2 * q.itemsize <= MOST_KEPT
 
 
 def normed(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
@@ -42,6 +54,7 @@ class _Norm(torch.autograd.Function):
         return torch.mul(hat, weight, out=torch.empty_like(hat, dtype=dtype))
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         g = gradients[0].to(torch.float32, copy=True)
         x, weight = _normed_back(g, *ctx.saved_tensors)
@@ -88,14 +101,15 @@ def attend(
     Returns:
         (B, T, H E).
     """
-    y: Tensor = _Attend.apply(q, k, v, q_weight, k_weight, cos, sin, epsilon)  # type: ignore[no-untyped-call]
+    back = torch.is_grad_enabled()  # in the function itself it is not
+    y: Tensor = _Attend.apply(q, k, v, q_weight, k_weight, cos, sin, epsilon, back)  # type: ignore[no-untyped-call]
     return y
 
 
 class _Attend(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *given: Any) -> Tensor:
-        q, k, v, q_weight, k_weight, cos, sin, epsilon = given  # as `attend` has them
+        q, k, v, q_weight, k_weight, cos, sin, epsilon, back = given  # as `attend` has them
         b, t, _ = q.shape
         e = len(q_weight)
         with torch.autocast(q.device.type, enabled=False):
@@ -117,8 +131,10 @@ class _Attend(torch.autograd.Function):
                 scores = torch.bmm(block, across[:, :, :last])
                 width = last - first
                 scores.view(n, -1, width, last)[..., first:] += later[:width, :width]
-                shares.append(torch.softmax(scores, dim=-1))
-                found = torch.bmm(shares[-1], values[:, :last])
+                share = torch.softmax(scores, dim=-1)
+                if back:
+                    shares.append(share)
+                found = torch.bmm(share, values[:, :last])
                 y[:, :, first:last] = found.view(n, -1, width, e)
         ctx.save_for_backward(
             q_hat, q_scale, k_hat, k_scale, queries, keys, values, y,
@@ -127,6 +143,7 @@ class _Attend(torch.autograd.Function):
         return y.view(b, h, t, e).transpose(1, 2).reshape(b, t, -1)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (q_hat, q_scale, k_hat, k_scale, queries, keys, values, y,
          q_weight, k_weight, cos, sin, *shares) = ctx.saved_tensors  # fmt: skip
@@ -159,7 +176,7 @@ class _Attend(torch.autograd.Function):
         dtype = queries.dtype
         return (
             q.to(dtype), k.to(dtype), v.to(dtype),
-            q_weight_gradient * e**-0.5, k_weight_gradient, None, None, None,
+            q_weight_gradient * e**-0.5, k_weight_gradient, None, None, None, None,
         )  # fmt: skip
 
 

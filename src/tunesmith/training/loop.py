@@ -63,7 +63,7 @@ def train(
         minutes: how long at most, evaluations counted in; 3 if neither is given. It ends earlier
             where the tunes were gone through `Vocabulary.passes` times. A resumed run
             needs neither.
-        seed: of weights, batches and augmentation; 0 or more.
+        seed: of weights, batches and augmentation; 0 to 2^64 - 1.
         resume: go on with the run in `out`; begin it if it never began.
         force: delete the run in `out`.
         device: 'auto', 'cpu', 'cuda' or 'mps'.
@@ -95,10 +95,11 @@ def train(
         "device": place.type, "precision": precision,
         "start_from": start_from.sha256 if start_from else None,
     }  # fmt: skip
-    folder = RunFolder(Path(out), resume=resume, force=force)
     work = Work(
         train_data, validation_data, vocabulary, config, recipe, seed, place, precision, start_from
     )
+    work.validation  # noqa: B018 - for its refusals, before a former run is deleted
+    folder = RunFolder(Path(out), resume=resume, force=force)
 
     plan = folder.plan(settings, steps, minutes)
     if plan is None:
@@ -129,12 +130,7 @@ def train(
         while progress.step < plan.steps:
             before = time.monotonic()
             nats, charged = work.gradients(network, next(batches), progress.step)
-            if not math.isfinite(nats):
-                raise TunesmithError(
-                    f"the loss is {nats} at step {progress.step + 1}",
-                    where=str(out),
-                    remedy="try another --seed; the checkpoint in `last` is from before",
-                )
+            _check_finite(nats, progress.step + 1, out)
             share = optimiser.step(progress.step, plan.steps)
             progress.step += 1
             progress.loss_sum += nats
@@ -149,6 +145,7 @@ def train(
                     "seconds_left": pace * (plan.steps - progress.step),
                 }
                 val_loss = record["val_loss"]
+                _check_finite(val_loss, progress.step, out)
                 is_best = val_loss < progress.best
                 progress = Progress(step=progress.step, best=min(val_loss, progress.best))
                 training_seconds, tokens = 0.0, 0
@@ -161,6 +158,15 @@ def train(
                 save("last", (optimiser, progress))
                 return {**record, "step": progress.step, "stopped": True}
     return record
+
+
+def _check_finite(loss: float, step: int, out: str | Path) -> None:
+    if not math.isfinite(loss):
+        raise TunesmithError(
+            f"the loss is {loss} at step {step}",
+            where=str(out),
+            remedy="try another --seed; the checkpoint in `last` is from before",
+        )
 
 
 def _record(
@@ -194,8 +200,8 @@ def _check(
         raise UsageError(f"{steps} steps", remedy="give 1 or more")
     if minutes is not None and not 0 < minutes < math.inf:
         raise UsageError(f"{minutes} minutes", remedy="give more than 0")
-    if seed < 0:
-        raise UsageError(f"the seed {seed}", remedy="give 0 or more")
+    if not 0 <= seed < 2**64:
+        raise UsageError(f"the seed {seed}", remedy="give 0 to 18446744073709551615")
     if recipe.batch_tokens < 1 or recipe.shards < 1 or not 0 <= (recipe.dropout or 0) <= 0.9:
         raise UsageError("a batch needs tokens and parts, and dropout is from 0 to 0.9")
     if not 0 <= recipe.turned <= 1:
@@ -220,10 +226,12 @@ def _check(
 def _ctrl_c() -> Iterator[threading.Event]:
     """An event that Ctrl-C sets inside; a second Ctrl-C interrupts at once.
 
-    Outside the main thread, where no signal arrives, it is never set.
+    It is never set outside the main thread, where no signal arrives, nor where Ctrl-C is ignored,
+    as in what a shell runs in the background.
     """
     pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None):
         yield pressed
         return
 

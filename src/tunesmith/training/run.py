@@ -171,9 +171,7 @@ class RunFolder:
             optimiser, progress = beside
             files[OPTIMISER] = save(_on_cpu(optimiser.state))
             files[PROGRESS] = json.dumps(asdict(progress)).encode()
-        weights = {
-            n: t.float().numpy() for n, t in _on_cpu(dict(network.named_parameters())).items()
-        }
+        weights = {n: t.numpy() for n, t in _on_cpu(dict(network.named_parameters())).items()}
         save_checkpoint(self.path / name, weights, network.config, vocabulary, provenance, files)
 
     def restore(self, network: TrainingNetwork, optimiser: Optimiser) -> Progress:
@@ -220,17 +218,18 @@ class RunFolder:
     @contextlib.contextmanager
     def events(self, step: int) -> Iterator[None]:
         """Write TensorBoard events inside, those after `step` anew."""
-        try:
+        with contextlib.suppress(
+            ModuleNotFoundError
+        ):  # an optional extra: metrics.jsonl has it all
             from torch.utils.tensorboard import SummaryWriter
-        except ModuleNotFoundError:  # an optional extra: metrics.jsonl has it all
-            yield
-            return
-        with output_errors(self.path / EVENTS):
-            self._events = SummaryWriter(str(self.path / EVENTS), purge_step=step + 1)
+
+            with output_errors(self.path / EVENTS):
+                self._events = SummaryWriter(str(self.path / EVENTS), purge_step=step + 1)
         try:
             yield
         finally:
-            self._events.close()
+            if self._events:
+                self._events.close()
             self._events = None
 
 

@@ -35,8 +35,8 @@ _EVALUATION_SHARE = 0.15  # of the time, at most
 _MOST_DROPOUT = 0.2
 _LONGEST_GAP = 500  # steps from one checkpoint to the next, at most
 _TIMED = (3, 20, 3.0)  # steps timed: at least, at most, and enough after so many seconds
-_MEMORY = {-3: 1 << 30, -1: (1 << 31) - 1, -2: 1 << 28}
-"""M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD of mallopt(3), in bytes."""
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
+"""What mallopt(3) calls these, in bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,9 +193,11 @@ def _keep_memory() -> None:
     tenth of a step.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt:
-        for what, size in _MEMORY.items():
-            mallopt(what, size)
+    # An older library takes no more than 32 MB for the first, and with the others alone it would
+    # give back more than before.
+    if mallopt and (mallopt(_MMAP_THRESHOLD, 1 << 30) or mallopt(_MMAP_THRESHOLD, 1 << 25)):
+        mallopt(_TRIM_THRESHOLD, (1 << 31) - 1)
+        mallopt(_TOP_PAD, 1 << 28)
 
 
 def _begin(threads: int, shares: SimpleQueue[set[int]]) -> None:
@@ -254,7 +256,8 @@ def settle(
 
 def _timed(work: Work) -> tuple[float, float]:
     """Seconds for a step of training and for an evaluation, after a step to warm up."""
-    network, optimiser = work.beginning(dropout=0.0)
+    dropout = work.recipe.dropout
+    network, optimiser = work.beginning(_MOST_DROPOUT if dropout is None else dropout)
     least, most, enough = _TIMED
     start, number = time.monotonic(), 0
     for number, batch in enumerate(work.batches(start=0)):
@@ -298,5 +301,6 @@ def machine() -> dict[str, Any]:
         "numpy": np.__version__,
         "python": platform.python_version(),
         "machine": platform.machine(),
+        "processor": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
     }
