@@ -263,3 +263,47 @@ def test_a_stopped_run_says_how_to_go_on(monkeypatch, tmp_path):
     done = CliRunner().invoke(app, asked)
     said = f"tunesmith train '{corpus}' --out {out} --resume --start-from default"
     assert done.exit_code == 130 and said in done.output.replace("\n", "")
+
+
+def test_ctrl_c_stops_the_quickstart_too(monkeypatch, tmp_path):
+    from tunesmith.api import quickstart
+
+    monkeypatch.setattr(quickstart, "prepare", lambda *_, **__: None)
+    monkeypatch.setattr(quickstart, "train", lambda *_, **__: {"stopped": True})
+    done = CliRunner().invoke(app, ["quickstart", "--out", str(tmp_path / "first")])
+    assert done.exit_code == 130 and "--resume" in done.output and "Composing" not in done.output
+
+
+def test_a_receipt_is_written_as_it_is(model, tmp_path):
+    tunes = generate(model, bars=2, seed=1)
+    write_tunes(tunes, tmp_path / "a", ["mid"])
+    receipt = tmp_path / "a" / "tune-01.json"
+    command = ["generate", "--from-receipt", str(receipt), "--out", str(tmp_path / "b")]
+    for more in (["--tempo", "90"], ["--count", "2"], ["--key", "D"], ["--style", "folk"]):
+        done = CliRunner().invoke(app, [*command, *more])
+        assert isinstance(done.exception, UsageError) and "written as it is" in str(done.exception)
+    assert CliRunner().invoke(app, [*command, "--sheet"]).exit_code == 0
+    for name, value in {"seed": "x", "bits_per_note": "y", "rules": [], "token_ids": [1]}.items():
+        receipt.write_text(json.dumps(tunes[0].receipt | {name: value}))
+        with pytest.raises(InputError):
+            read_receipt(receipt)
+
+
+def test_a_record_cut_short_is_left_out(run_folder, tmp_path):
+    shutil.copytree(run_folder, tmp_path / "run")
+    with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 9, "val')
+    assert describe(tmp_path / "run") == describe(run_folder).replace(
+        str(run_folder), str(tmp_path / "run")
+    )
+
+
+def test_a_sheet_that_is_there_is_refused_before_composing(tmp_path, monkeypatch):
+    monkeypatch.setattr("tunesmith.api.composing.generate", lambda *_, **__: pytest.fail("late"))
+    for name in ("sheet.svg", "sheet-3.png"):
+        out = tmp_path / name
+        out.mkdir()
+        (out / name).write_text("mine")
+        asked = ["generate", "--bars", "2", "--count", "2", "--from", "4", "--out", str(out)]
+        done = CliRunner().invoke(app, asked)
+        assert isinstance(done.exception, OutputError) and name in str(done.exception)

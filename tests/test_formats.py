@@ -100,3 +100,18 @@ def test_the_door_is_light():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_one_tune_of_a_file_by_its_number(tmp_path):
+    good = "X:{}\nT:Tune {}\nM:4/4\nL:1/4\nK:C\nCDEF|G4|\n\n"
+    book = tmp_path / "book.abc"
+    bad = "X:1\nT:Bad\nM:4/4\nL:1/4\nK:C\n(((\n\n"
+    book.write_text(bad + good.format(2, 2) + good.format(3, 3))
+    assert [formats.read_one(book, n).title for n in (2, 3)] == ["Tune 2", "Tune 3"]
+    with pytest.raises(InputError, match=r"book\.abc"):
+        formats.read_one(book, 1)  # not the first that can be read
+    with pytest.raises(UsageError, match=r"it holds 3 tunes.*book\.abc#1 to book\.abc#3"):
+        formats.read_one(book)
+    for number in (0, 4):
+        with pytest.raises(UsageError, match=f"tune {number} of 3"):
+            formats.read_one(book, number)

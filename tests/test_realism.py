@@ -11,9 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from tunesmith import formats
-from tunesmith.api.resembling import compare
+from tunesmith.api.resembling import compare, comparison_notes, tune_set
 from tunesmith.cli import app
-from tunesmith.errors import InputError, MissingExtraError
+from tunesmith.cli.common import print_rows
+from tunesmith.errors import InputError, MissingExtraError, UsageError
 from tunesmith.evaluation import realism as r
 from tunesmith.evaluation import two_sample as t
 from tunesmith.evaluation.features import FEATURES
@@ -231,3 +232,30 @@ def test_ceilings_of_bimmuda():
             a, b = r.halves(np.arange(len(melodies)), size, rng)
             found.append(r.overlap(*(e.distribution(table[name][side]) for side in (a, b))))
         assert np.mean(found) == pytest.approx(published, abs=0.03), name
+
+
+def test_a_tune_in_several_formats_counts_once(tmp_path):
+    for place, melody in enumerate(walks(0, 3)):
+        for ending in ("mid", "abc", "musicxml"):
+            formats.write(melody, tmp_path / f"tune-{place:02}.{ending}")
+    found = tune_set(tmp_path)
+    assert len(found.melodies) == 3 and len(found.left_out) == 6
+    assert all(".abc" in m.origin for m in found.melodies)
+    assert "the same tune as tune-00.abc" in found.left_out[0]
+
+
+def test_what_the_classifier_cannot_do_is_said():
+    pytest.importorskip("sklearn")
+    ours, theirs = walks(0, 10), walks(1, 18)
+    few = compare(ours, theirs, draws=2)
+    assert few.told_apart is None and "cannot be told apart" in few.not_told_apart
+    assert "not told apart" in "\n".join(comparison_notes(few))
+    with pytest.raises(InputError, match="cannot be told apart"):
+        compare(ours, theirs, draws=2, classifier=True)
+    with pytest.raises(UsageError, match="only a corpus has a side"):
+        compare(ours, theirs, side="test")
+
+
+def test_tables_print_what_files_hold_as_it_is(capsys):
+    print_rows([("title",), ("Reel [/b] [red]x[/red] \x1b[2J",)])
+    assert "Reel [/b] [red]x[/red] \N{REPLACEMENT CHARACTER}[2J" in capsys.readouterr().out

@@ -17,7 +17,7 @@ from tunesmith.api.receipts import read_receipt
 from tunesmith.api.refilling import _primed, complete, infill, on_grid, parse_bars
 from tunesmith.api.reworking import continue_, own_scale
 from tunesmith.api.unwanted import circling, comes_last, long_silence
-from tunesmith.api.varying import own_grid, parse_keep, vary
+from tunesmith.api.varying import _Variation, own_grid, parse_keep, vary
 from tunesmith.cli import app
 from tunesmith.decoding.constraints import Constraints
 from tunesmith.errors import InputError, UsageError
@@ -308,6 +308,39 @@ def test_the_shortest_melodies_vary_too(model):
         assert [e[:2] for e in events(tune.melody)] == [(0, 960)] and tune.melody.pitches != (62,)
     with pytest.raises(UsageError, match="pass, and 1 are wanted: fewer than 1 of 1"):
         vary(model, one, "pitches", seed=1)  # one note of that pitch fills its bar: no other way
+
+
+def test_a_variation_may_have_rests_for_notes(model):
+    short = abc("G2 A2|", head="M:4/4\nL:1/4\nK:G\n")
+    asked = Constraints(scale="G A B", range="G4:B4")
+    tunes = vary(model, short, (), asked, amount=0.5, count=3, seed=3, from_=12)
+    assert all(held(tune) for tune in tunes)
+    work = _Variation(short, parse_keep([]), 0.5, asked)
+    rest = replace(short, notes=short.notes[:1])
+    assert work.new(rest) == () and work.changed(rest) == 1
+
+
+def test_as_many_as_are_wanted_are_enough(model):
+    tune = abc("GABc|d2B2|cBAG|G4|")
+    asked = Constraints(note_values="1/2", range="G4:A4", scale="G A", rest_share="0:0")
+    tunes = infill(model, tune, 2, 2, asked, count=2, from_=40, seed=1)  # there are four
+    assert len(tunes) == 2 and tunes[0].receipt["chosen"]["from"] < 40
+
+
+def test_the_best_are_looked_for_only_where_that_is_possible(model):
+    with pytest.raises(UsageError, match="at least 2 apart"):
+        generate(model, bars=2, apart=2.0)
+    from tunesmith.api import drawing
+
+    untold = replace(model, checkpoint=replace(model.checkpoint, provenance={}))
+    with pytest.raises(UsageError, match="does not say how many bits"):
+        drawing.draw(untold, None, drawing.Drawing(rank="likelihood"))
+
+
+def test_new_bars_alone_are_judged_as_copies(model):
+    tune = next(m for m in tunesmith.read(EXAMPLES / "britain.abc") if m.title == "Greensleeves")
+    (made,) = continue_(model, tune, bars=2, seed=1, max_copy=9)
+    assert made.receipt["chosen"]["max_copy"] == 9
 
 
 def test_variations_differ_from_each_other(model, greensleeves):

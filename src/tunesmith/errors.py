@@ -4,6 +4,12 @@
 `TunesmithError`, whose text is one line that the command prints as it is.
 """
 
+
+def printable(text: str) -> str:
+    """Text on one line: what a file holds must not steer the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 _LONGEST = 300
 """Characters of what is wrong; a library's words may quote a damaged file at length."""
 
@@ -31,10 +37,7 @@ class TunesmithError(Exception):
         text = f"{self.where}: {what}" if self.where else what
         if self.remedy:
             text += f"; {self.remedy}"
-        # One line, whatever went into it; what a file holds must not steer the terminal.
-        return "".join(
-            c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split())
-        )
+        return printable(" ".join(text.split()))  # one line, whatever went into it
 
     def at(self, where: str) -> "TunesmithError":
         """The same error with `where` put in front of the place it has."""

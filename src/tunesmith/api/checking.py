@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from tunesmith import formats
 from tunesmith.corpus.sources import find_sources
-from tunesmith.errors import TunesmithError
+from tunesmith.errors import TunesmithError, printable
 from tunesmith.formats.remarks import REMARKS
 
 _SHOWN_PLACES = 4
@@ -72,7 +72,7 @@ class Verdict:
             if found.remedy and (found.is_mended or not found.count):
                 lines.append(f"      To do: {found.remedy}.")
         lines += [f"    {detail}" for detail in self.details]
-        return "\n".join(_printable(line) for line in lines)
+        return "\n".join(map(printable, lines))
 
 
 def check(paths: Sequence[str | Path], track: str = "auto") -> Iterator[Verdict]:
@@ -131,8 +131,3 @@ def _refused(where: str, error: TunesmithError) -> Verdict:
     place = error.where.removeprefix(where).lstrip(", ")
     finding = Finding(error.what, 0, False, (place,) if place else (), "", error.remedy)
     return Verdict(where, "refused", findings=(finding,))
-
-
-def _printable(text: str) -> str:
-    """What a file holds must not steer the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -18,7 +18,7 @@ from tunesmith.decoding import Sampling, generate_ids
 from tunesmith.errors import UsageError
 from tunesmith.evaluation import ranking
 from tunesmith.evaluation.lines import Line
-from tunesmith.evaluation.originality import usual_run
+from tunesmith.evaluation.originality import judge, usual_run
 from tunesmith.evaluation.rules_score import rule_figures
 from tunesmith.evaluation.structure import repetition_4
 from tunesmith.evaluation.variety import APART, Distances
@@ -99,7 +99,7 @@ class Drawing:
             )
         if self.seed is not None and self.seed < 0:
             raise UsageError("a negative seed", remedy="use 0 or more")
-        ranking.check(self.rank or ranking.RANKS[0], self.min_rules or {})
+        ranking.check(self.rank or ranking.RANKS[0], self.min_rules or {}, self.apart or 0)
         self.sampling  # noqa: B018 - for its refusals
 
     @property
@@ -161,6 +161,8 @@ def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
     Raises:
         UsageError: if too few pass.
     """
+    if how.rank in ranking.BY_BITS and _typical(model) is None:
+        raise ranking.no_typical_bits()
     seed = secrets.randbits(32) if how.seed is None else how.seed
     how = replace(how, seed=seed)
     tunes: list[Tune] = []
@@ -190,14 +192,13 @@ def draw(model: Model, plan: Plan, how: Drawing) -> list[Tune]:
             else:
                 tunes.append(tune)
         tried += size
-    wanted = how.count if plan.rather else how.drawn
     others.sort(key=lambda other: other[0])
-    for _, better, tune in others[: max(0, wanted - len(tunes))]:
+    for _, better, tune in others[: max(0, how.count - len(tunes))]:
         redrawn[better] -= 1
         tunes.append(tune)
-    if len(tunes) < wanted:
+    if len(tunes) < how.count:
         raise UsageError(
-            f"only {len(tunes)} of {tried} tunes pass, and {wanted} are wanted: {why}",
+            f"only {len(tunes)} of {tried} tunes pass, and {how.count} are wanted: {why}",
             remedy="loosen that, or ask for fewer",
         )
     for tune in tunes:
@@ -249,6 +250,20 @@ def _later(progress: Progress | None, before: int, how: Drawing) -> Progress | N
     return progress and (lambda ended, _: progress(before + ended, how.drawn))
 
 
+def _typical(model: Model) -> float | None:
+    """The bits a note of the validation tunes."""
+    bits: float | None = (model.checkpoint.provenance.get("scores") or {}).get("bits_per_note")
+    return bits
+
+
+def _longest_run(model: Model, plan: Plan, tune: Tune) -> int | None:
+    """Notes of the longest run that a tune, or what is new of it, shares with a training tune."""
+    part = plan.new(tune.melody) if plan.new else tune.melody
+    if model.index and part is not tune.melody:
+        return judge(model.index, part).longest_run.notes
+    return (tune.receipt.get("originality") or {}).get("longest_run")
+
+
 def _best(model: Model, plan: Plan, tunes: list[Tune], how: Drawing) -> list[Tune]:
     """The best tunes, the first the best; their receipts say how they were chosen."""
     rank = how.rank or ranking.RANKS[0]
@@ -257,12 +272,12 @@ def _best(model: Model, plan: Plan, tunes: list[Tune], how: Drawing) -> list[Tun
         ranking.Candidate(
             tune.receipt["rules"],
             tune.receipt["bits_per_note"],
-            (tune.receipt.get("originality") or {}).get("longest_run"),
+            _longest_run(model, plan, tune),
             sparse=comes_last(part(tune.melody)),
         )
         for tune in tunes
     ]
-    typical = (model.checkpoint.provenance.get("scores") or {}).get("bits_per_note")
+    typical = _typical(model)
     usual = usual_run(model.index, how.style or "") if model.index else None
     apart = how.apart
     if apart is None:

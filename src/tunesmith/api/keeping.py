@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from tunesmith import formats
 from tunesmith.api.model import Tune
 from tunesmith.errors import InputError, TunesmithError
 from tunesmith.formats import midi
@@ -37,9 +38,11 @@ def keep_file(tunes: Sequence[Tune], path: Path, track: str) -> str:
     if len(data) > LARGEST:
         return f"it is larger than {LARGEST // 1024} KB"
     packed = base64.b64encode(zlib.compress(data, 9)).decode("ascii")
+    track = formats.asked_track(track)
+    melody = _melody(data, track)
     for tune in tunes:
         try:
-            patched(data, _melody(data, track), tune.melody)
+            patched(data, melody, tune.melody)
         except InputError as e:
             return e.what
     for tune in tunes:

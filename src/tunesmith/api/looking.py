@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 
 from tunesmith import formats
 from tunesmith.api.preparing import corpus_table
 from tunesmith.corpus import Corpus
-from tunesmith.errors import InputError
+from tunesmith.errors import InputError, printable
+from tunesmith.files import json_lines
 from tunesmith.keyfinding import with_estimates
 from tunesmith.melody import Melody
 from tunesmith.model.checkpoint import load_checkpoint
@@ -74,7 +74,7 @@ def melody_line(melody: Melody) -> str:
         parts.append(f"{melody.tempo:g} quarters a minute")
     if melody.chords:
         parts.append(f"{len(melody.chords)} chord symbols")
-    return f"  {melody.title or 'untitled'}: {', '.join(parts)}"
+    return f"  {printable(melody.title) or 'untitled'}: {', '.join(parts)}"
 
 
 def _pitch_name(melody: Melody, pitch: int) -> str:
@@ -101,12 +101,11 @@ def _describe_model(path: Path) -> str:
     lines.append(f"  licence of the weights: {provenance.get('licence', 'not stated')}")
     metrics = path / "metrics.jsonl"
     if metrics.is_file():
-        records = [json.loads(line) for line in metrics.read_text("utf-8").splitlines()]
-        scored = [r for r in records if "val_loss" in r]
+        scored = [r for r in json_lines(metrics) if "val_loss" in r]
         if scored:
             best = min(scored, key=lambda r: r["val_loss"])
             lines.append(
-                f"  best of {records[-1]['step']} steps: step {best['step']}, validation loss "
+                f"  best of {scored[-1]['step']} steps: step {best['step']}, validation loss "
                 f"{best['val_loss']:.4f}, perplexity {best['perplexity']:.4f}, "
                 f"{best['bits_per_note']:.3f} bits a note"
             )
@@ -122,13 +121,17 @@ def tokens_in_words(path: str | Path, kind: str, track: str = "auto") -> str:
     vocabulary = make_vocabulary(kind)
     blocks: list[str] = []
     for melody in formats.read(Path(path), track):
-        encoded = vocabulary.encode(melody)
+        try:
+            encoded = vocabulary.encode(melody)
+        except InputError as e:
+            raise e.at(melody.origin or str(path)) from e
         words = vocabulary.words(encoded.ids)
         lines = [""]
         for word in words:
             if word.startswith(("bar:", "pickup", "end")) and lines[-1]:
                 lines.append("")
             lines[-1] += f" {word}"
-        head = f"{melody.title or 'untitled'}: {len(words)} tokens, {encoded.moved} notes moved"
+        title = printable(melody.title) or "untitled"
+        head = f"{title}: {len(words)} tokens, {encoded.moved} notes moved"
         blocks.append("\n".join([head, *lines]))
     return "\n\n".join(blocks)

@@ -44,7 +44,8 @@ def quickstart(
         log: see `train`.
 
     Returns:
-        The tunes, which are also in `out/tunes` in every format.
+        The tunes, which are also in `out/tunes` in every format; none if Ctrl-C stopped the
+        training, which can be resumed.
     """
     out = Path(out)
     refuse_overwrite(out, force)
@@ -52,6 +53,8 @@ def quickstart(
     prepare([source], out / "corpus", progress=progress)
     say(f"2/4  Training a model of size nano for {minutes:g} minutes")
     last = train(out / "corpus", out / "run", minutes=minutes, seed=seed, force=force, log=log)
+    if last.get("stopped"):
+        return []
     say(f"3/4  Composing {TUNES} melodies")
     tunes = generate(load_model(out / "run"), count=TUNES, seed=seed, bars=BARS, top_p=TOP_P)
     write_tunes(tunes, out / "tunes", FORMATS, force=force)

@@ -176,6 +176,11 @@ def read_receipt(path: Path) -> Tune:
         again = make_vocabulary(kind if isinstance(kind, str) else "").decode(_as_now(ids, kind))
     except TunesmithError as e:
         raise refused(f"its token ids are damaged ({e.what})") from e
+    bits, rules = receipt.get("bits_per_note"), receipt.setdefault("rules", {"combined": None})
+    if type(receipt.get("seed")) is not int or not isinstance(bits, int | float | None):
+        raise refused("its seed or its bits a note are no number")
+    if not isinstance(rules, dict) or not isinstance(rules.get("combined"), int | float | None):
+        raise refused("its rules are damaged")
     if not _same_notes(receipt, melody, again):
         raise refused("its token ids are not those of its melody")
     return Tune(melody, receipt)

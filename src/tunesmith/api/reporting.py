@@ -32,7 +32,7 @@ from tunesmith.evaluation.findings import (
 from tunesmith.evaluation.likelihood import Interval, bits_per_note, score_tunes
 from tunesmith.evaluation.lines import Line
 from tunesmith.evaluation.rules import RULES
-from tunesmith.files import refuse_overwrite, write_atomically
+from tunesmith.files import json_lines, refuse_overwrite, write_atomically
 from tunesmith.melody import Melody
 from tunesmith.tokens import Vocabulary
 from tunesmith.tokens.base import Ids
@@ -155,8 +155,7 @@ def _opened(run: Path, corpus: str | Path | None) -> Report:
     """The run, its records and its corpus, checked to belong together."""
     try:
         plan = json.loads((run / "run.json").read_text("utf-8"))
-        lines = (run / "metrics.jsonl").read_text("utf-8").splitlines()
-        records = [r for r in map(json.loads, lines) if "val_loss" in r]
+        records = [r for r in json_lines(run / "metrics.jsonl") if "val_loss" in r]
         sides = {side: plan["settings"]["data"][side]["tunes"] for side in ("train", "validation")}
         plan = {"steps": int(plan["steps"]), "tunes": sides}
     except FileNotFoundError as e:

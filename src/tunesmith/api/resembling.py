@@ -11,7 +11,7 @@ from typing import Any
 from tunesmith import formats
 from tunesmith.corpus import Corpus
 from tunesmith.corpus.sources import find_sources
-from tunesmith.errors import InputError, TunesmithError
+from tunesmith.errors import InputError, MissingExtraError, TunesmithError, UsageError
 from tunesmith.evaluation.features import FEATURES
 from tunesmith.evaluation.realism import DRAWS, Realism, realism
 from tunesmith.evaluation.two_sample import TwoSample, two_sample
@@ -42,13 +42,15 @@ class Comparison:
     Attributes:
         set, reference: what was compared.
         realism: overlaps and distances beside their ceilings.
-        told_apart: what the classifier found; None if it was not asked.
+        told_apart: what the classifier found; None if it was not asked, or
+        not_told_apart: why it could find nothing.
     """
 
     set: TuneSet
     reference: TuneSet
     realism: Realism
     told_apart: TwoSample | None
+    not_told_apart: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; what is undefined is None."""
@@ -65,7 +67,10 @@ class Comparison:
         for name, row in data["rows"].items():
             row.update(kind=FEATURES[name].kind, estimator=FEATURES[name].estimator)
         told = self.told_apart and asdict(self.told_apart)
-        cleaned: dict[str, Any] = _without_nan({**sets, "realism": data, "told_apart": told})
+        more = {"not_told_apart": self.not_told_apart} if self.not_told_apart else {}
+        cleaned: dict[str, Any] = _without_nan(
+            {**sets, "realism": data, "told_apart": told, **more}
+        )
         return cleaned
 
 
@@ -73,7 +78,7 @@ def compare(
     tunes: str | Path | Sequence[Melody],
     reference: str | Path | Sequence[Melody],
     *,
-    classifier: bool = True,
+    classifier: bool | None = None,
     side: str | None = None,
     draws: int = DRAWS,
     seed: int = 0,
@@ -83,37 +88,63 @@ def compare(
     Args:
         tunes: a file, a folder of files, a corpus, or melodies.
         reference: the same.
-        classifier: whether to try to tell them apart, which needs scikit-learn.
+        classifier: whether to try to tell them apart, which needs scikit-learn and some tunes;
+            None for if that is there.
         side: of a corpus given as reference, the side to take; all if None.
         draws: how often samples are drawn.
         seed: of the drawing.
 
     Raises:
         InputError: if there are too few tunes or none can be read.
-        MissingExtraError: for the classifier without scikit-learn.
+        UsageError: for a side of what is no corpus.
+        MissingExtraError: for the classifier, if it is asked for, without scikit-learn.
     """
     ours, theirs = tune_set(tunes), tune_set(reference, side)
-    told = two_sample(theirs.melodies, ours.melodies, seed=seed) if classifier else None
+    told, why = None, ""
+    if classifier is not False:
+        try:
+            told = two_sample(theirs.melodies, ours.melodies, seed=seed)
+        except (InputError, MissingExtraError) as e:
+            if classifier:
+                raise
+            why = str(e)
     found = realism(ours.melodies, theirs.melodies, draws=draws, seed=seed)
-    return Comparison(ours, theirs, found, told)
+    return Comparison(ours, theirs, found, told, why)
 
 
 def tune_set(source: str | Path | Sequence[Melody], side: str | None = None) -> TuneSet:
     """The tunes of a file, a folder of files or a corpus, or melodies as they are.
 
+    Of files in one folder that differ in nothing but their extension, as the formats in which
+    `generate` writes a tune, one is taken.
+
     Raises:
         InputError: if no tune is found.
+        UsageError: for a side of what is no corpus.
     """
-    if not isinstance(source, str | Path):
-        return TuneSet("melodies", tuple(source))
-    path = Path(source)
-    if (path / "manifest.json").is_file():
+    path = None if not isinstance(source, str | Path) else Path(source)
+    if path and (path / "manifest.json").is_file():
         return TuneSet(str(path), tuple(Corpus.open(path).melodies(side)))
+    if side is not None:
+        raise UsageError(
+            f"only a corpus has a side '{side}'", where=str(path or "melodies"),
+            remedy="leave out --side, or give a folder that `tunesmith prepare` made",
+        )  # fmt: skip
+    if path is None:
+        return TuneSet("melodies", tuple(source))  # type: ignore[arg-type]
     files = [str(path)]
-    if path.is_dir():
-        files = [f.path for f in find_sources([path])[0].files]
     melodies: list[Melody] = []
     left_out: list[str] = []
+    if path.is_dir():
+        by_stem: dict[str, list[str]] = {}
+        for found in find_sources([path])[0].files:
+            by_stem.setdefault(str(Path(found.path).with_suffix("")), []).append(found.path)
+        files = [min(same, key=_how_much_it_says) for same in by_stem.values()]
+        left_out += [
+            f"{other}: the same tune as {Path(taken).name}"
+            for taken, same in zip(files, by_stem.values(), strict=True)
+            for other in same if other != taken
+        ]  # fmt: skip
     for file in files:
         try:
             for reading in formats.stream(file, "auto"):
@@ -127,6 +158,13 @@ def tune_set(source: str | Path | Sequence[Melody], side: str | None = None) -> 
         why = f": {left_out[0]}" if left_out else ""
         raise InputError(f"no tune that can be read{why}", where=str(path))
     return TuneSet(str(path), tuple(melodies), tuple(left_out))
+
+
+def _how_much_it_says(file: str) -> int:
+    """The place of a file's format, the best first: MIDI has no spelling, letters no lengths."""
+    ending = Path(file).suffix.lower()
+    worst = {".mid": 1, ".midi": 1, ".txt": 2}
+    return worst.get(ending, 0)
 
 
 def comparison_rows(comparison: Comparison) -> list[tuple[str, ...]]:
@@ -169,6 +207,8 @@ def comparison_notes(comparison: Comparison) -> list[str]:
         f"error of the transition matrix: {r.transition_error:.4f} ({r.halves[1]:.4f})",
         f"overlap of 4-grams: {r.four_gram_overlap:.4f} ({r.halves[2]:.4f})",
     ]
+    if comparison.not_told_apart:
+        lines.append(f"not told apart by a classifier: {comparison.not_told_apart}")
     if told:
         lines.append(
             f"told apart by a classifier: AUC {told} (logistic regression "

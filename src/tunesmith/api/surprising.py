@@ -39,12 +39,7 @@ def surprise(
     if isinstance(source, Melody):
         melody, where = source, source.origin
     else:
-        melodies, where = formats.read(Path(source), track), str(source)
-        if not 1 <= tune <= len(melodies):
-            raise UsageError(
-                f"there is no tune {tune}", where=where, remedy=f"use 1 to {len(melodies)}"
-            )
-        melody = melodies[tune - 1]
+        melody, where = formats.read_one(source, tune, track), str(source)
     try:
         return surprise_of(model.network, model.vocabulary, with_estimates(melody))
     except InputError as e:

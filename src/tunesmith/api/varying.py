@@ -31,7 +31,7 @@ from tunesmith.decoding.constraints.parsing import parse_range
 from tunesmith.decoding.constraints.pitches import Scale
 from tunesmith.decoding.constraints.template import ANY
 from tunesmith.errors import UsageError
-from tunesmith.melody import Melody
+from tunesmith.melody import Melody, Note
 from tunesmith.tokens.table import TICKS_PER_STEP
 
 KEEPABLE = ("rhythm", "pitches", "contour")
@@ -144,7 +144,7 @@ def vary(
 
     def judged(made: Melody) -> list[Judged]:
         new = work.new(made)
-        of_new = [(work.asked, new)] if asked.asked() and new.notes else []
+        of_new = [(work.asked, replace(made, notes=new))] if asked.asked() and new else []
         return [(kept_of(melody, kept), made), *of_new]
 
     plan = Plan(
@@ -277,10 +277,9 @@ class _Variation:
             for step in range(a, b)
         }
 
-    def new(self, melody: Melody) -> Melody:
-        """The notes that were not there before, alone."""
-        notes = [n for n in melody.notes if (n.onset, n.duration, n.pitch) not in self._before]
-        return replace(melody, notes=tuple(notes))
+    def new(self, melody: Melody) -> tuple[Note, ...]:
+        """The notes that were not there before; none where rests came instead."""
+        return tuple(n for n in melody.notes if (n.onset, n.duration, n.pitch) not in self._before)
 
     def changed(self, melody: Melody) -> int:
         """How many notes of the source are not there any more."""

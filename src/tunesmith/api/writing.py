@@ -121,8 +121,8 @@ def free_places(
         for ending in (*(ENDINGS[n] for n in names), ".json"):
             refuse_overwrite(stem.with_suffix(ending), force)
     if sheet:
-        for name in ("sheet.svg", "sheet.png", "sheet-1.svg", "sheet-1.png"):
-            refuse_overwrite(out / name, force)
+        for place in (out / "sheet.svg", out / "sheet.png", *out.glob("sheet-*.[sp][vn]g")):
+            refuse_overwrite(place, force)
     return stems
 
 
@@ -182,7 +182,7 @@ def _caption(tune: Tune) -> str:
     melody, chosen = tune.melody, tune.receipt.get("chosen") or {}
     said = [str(melody.key)] if melody.key else []
     said.append(str(melody.meters[0]))
-    if (score := tune.receipt["rules"]["combined"]) is not None:
+    if (score := tune.receipt["rules"].get("combined")) is not None:
         said.append(f"rules {score:.2f}")
     if (near := chosen.get("nearest_distance")) is not None:
         said.append(f"{near:.2f} from {chosen['nearest']}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -23,10 +23,12 @@ def quickstart(
     from tunesmith.api.quickstart import quickstart as run
 
     with progress("reading") as told:
-        run(
+        tunes = run(
             out, minutes=minutes, source=source, seed=seed, force=force,
             say=print, progress=told, log=_print_step,
         )  # fmt: skip
+    if not tunes:
+        _say_stopped(out / "corpus", out / "run", None)
     print(f"\nDone. Look at {out / 'summary.md'}; the melodies are in {out / 'tunes'}.")
 
 
@@ -135,11 +137,15 @@ def train(
         device=device, force=force, log=_print_step,
     )  # fmt: skip
     if last.get("stopped"):
-        again = ["train", str(corpus), "--out", str(out), "--resume"]
-        again += ["--start-from", start_from] if start_from else []
-        print(f"Stopped. Go on with: tunesmith {shlex.join(again)}")
-        raise typer.Exit(130)
+        _say_stopped(corpus, out, start_from)
     print(f"The model is in {out}. Compose with: tunesmith generate --model {out} --out tunes")
+
+
+def _say_stopped(corpus: Path, out: Path, start_from: str | None) -> NoReturn:
+    again = ["train", str(corpus), "--out", str(out), "--resume"]
+    again += ["--start-from", start_from] if start_from else []
+    print(f"Stopped. Go on with: tunesmith {shlex.join(again)}")
+    raise typer.Exit(130)
 
 
 def _print_step(record: dict[str, Any]) -> None:

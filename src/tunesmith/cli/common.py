@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from tunesmith import __version__
+from tunesmith.errors import printable
 
 app = typer.Typer(
     help="A melody language model: prepare tunes, train on them, compose.",
@@ -56,10 +57,11 @@ def print_rows(rows: list[tuple[str, ...]]) -> None:
     """Print rows as a table; the first is the heading."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(*rows[0], box=None, pad_edge=False)
-    for row in rows[1:]:
-        table.add_row(*row)
+    for row in rows[1:]:  # what a cell holds may come from a file, so none of it is markup
+        table.add_row(*(Text(printable(cell)) for cell in row))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 

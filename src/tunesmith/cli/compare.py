@@ -25,8 +25,14 @@ def compare(
         ),
     ] = None,
     classifier: Annotated[
-        bool, typer.Option(help="Try to tell them apart by a classifier (needs scikit-learn).")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--classifier/--no-classifier",
+            help="Try to tell them apart by a classifier (needs scikit-learn).  "
+            "[default: if that is there and the tunes are enough]",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Say how like a reference a set of tunes is, feature by feature, beside the ceiling."""

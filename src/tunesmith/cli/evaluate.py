@@ -72,8 +72,8 @@ def _print(found: Evaluation) -> None:
 def _table(rows: list[Row], title: str) -> None:
     compared = any(row.ahead for row in rows)
     head = [title, "notes", "joint", "pitch", "timing"] + ["model minus it"] * compared
-    lines = [tuple(head)]
+    lines: list[tuple[str, ...]] = [tuple(head)]
     for row in rows:
         cells = [row.name, f"{row.notes:,}", str(row.joint), str(row.pitch), str(row.timing)]
         lines.append((*cells, *[str(row.ahead or "")] * compared))
-    print_rows([tuple(cell.replace("[", r"\[") for cell in line) for line in lines])
+    print_rows(lines)

@@ -21,8 +21,10 @@ from tunesmith.cli.options import (
     constraints_of,
     finish,
     flat,
+    has_sheet,
     one_melody,
 )
+from tunesmith.errors import UsageError
 
 
 @app.command()
@@ -60,10 +62,18 @@ def generate(
     from tunesmith.decoding.constraints import Constraints
 
     names = writing.parse_formats(output.formats)
-    writing.free_places(out, 1 if from_receipt else choice.count, names, force=output.force)
     if from_receipt:
+        groups = (pitches, bars, times, shape, soft, choice)
+        if any(g != type(g)() for g in groups) or model or like or output.tempo is not None:
+            raise UsageError(
+                "the tune of a receipt is written as it is", where="--from-receipt",
+                remedy="leave out all else but --out, --format, --sheet, --force and --json",
+            )  # fmt: skip
         finish([composing.read_receipt(from_receipt)], out, output, again=True)
         return
+    writing.free_places(
+        out, choice.count, names, force=output.force, sheet=has_sheet(output, choice)
+    )
     with progress("composing") as told:
         tunes = composing.generate(
             composing.load_model(model),

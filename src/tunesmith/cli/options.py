@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from tunesmith.errors import UsageError
+from tunesmith.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from tunesmith.api.drawing import Progress
@@ -247,21 +247,15 @@ def one_melody(path: Path, track: str = "auto") -> Melody:
     """
     from tunesmith import formats
 
-    name, number, digits = str(path).rpartition("#")
-    tune = None
-    if number and digits.isdecimal() and not path.exists():
-        path, tune = Path(name), int(digits)
-    melodies = formats.read(path, track)
-    if tune is None and len(melodies) > 1:
-        raise UsageError(
-            f"it holds {len(melodies)} tunes", where=str(path),
-            remedy=f"say which: {path.name}#1 to {path.name}#{len(melodies)}",
-        )  # fmt: skip
-    if not 1 <= (tune or 1) <= len(melodies):
-        raise UsageError(
-            f"tune {tune} of {len(melodies)}", where=str(path), remedy=f"use 1 to {len(melodies)}"
-        )
-    return melodies[(tune or 1) - 1]
+    return formats.read_one(*named_tune(path), track)
+
+
+def named_tune(path: Path) -> tuple[Path, int | None]:
+    """The file, and the number of the tune, of songs.abc#2."""
+    name, sign, digits = str(path).rpartition("#")
+    if sign and digits.isdecimal() and not path.exists():
+        return Path(name), int(digits)
+    return path, None
 
 
 def constraints_of(*groups: Any) -> dict[str, Any]:
@@ -271,13 +265,21 @@ def constraints_of(*groups: Any) -> dict[str, Any]:
         found["rhythm_from"] = one_melody(path)
     contour = found.get("contour")
     if contour is not None and contour not in ("up", "down", "arch"):
-        if not Path(contour.rpartition("#")[0] or contour).exists():
+        if not named_tune(Path(contour))[0].exists():
             raise UsageError(
                 f"there is no contour and no file '{contour}'", where="--contour",
                 remedy="use up, down, arch or a file of music",
             )  # fmt: skip
         found["contour"] = one_melody(Path(contour))
     return found
+
+
+def has_sheet(output: Output, choice: Choice) -> bool:
+    """Whether there will be a sheet of all."""
+    if output.sheet is not None:
+        return output.sheet
+    limits = (choice.from_, choice.rank, choice.min_rule, choice.max_copy, choice.apart)
+    return any(v is not None for v in limits) and 1 < choice.count <= MOST_DRAWN
 
 
 def keep_rest(tunes: list[Tune], path: Path, track: str, output: Output) -> None:
@@ -310,14 +312,17 @@ def rework(
     from tunesmith.api.writing import free_places, parse_formats
     from tunesmith.cli.common import progress
 
-    free_places(out, choice.count, parse_formats(output.formats), force=output.force)
+    free_places(
+        out, choice.count, parse_formats(output.formats), force=output.force,
+        sheet=has_sheet(output, choice),
+    )  # fmt: skip
     melody = one_melody(path, track)
     with progress("composing") as told:
         tunes = verb(
             load_model(model), melody, *given, tempo=output.tempo, **more, **choice.how(soft, told)
         )
     if not alone:
-        keep_rest(tunes, path, track, output)
+        keep_rest(tunes, named_tune(path)[0], track, output)
     finish(tunes, out, output)
 
 
@@ -345,7 +350,9 @@ def finish(tunes: list[Tune], out: Path, output: Output, *, again: bool = False)
     for tune in tunes[:20]:
         m, bits = tune.melody, tune.receipt["bits_per_note"]
         said = "" if bits is None else f", {bits:.2f} bits a note"
-        print(f"{m.title}: {m.key or 'no key'}, {m.meters[0]}, {len(m.notes)} notes{said}")
+        print(
+            f"{printable(m.title)}: {m.key or 'no key'}, {m.meters[0]}, {len(m.notes)} notes{said}"
+        )
     print(f"{len(written)} files in {out}")
 
 

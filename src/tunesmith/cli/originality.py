@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tunesmith.cli.common import Model, Track, app, print_rows
+from tunesmith.errors import printable
 
 if TYPE_CHECKING:
     from tunesmith.api.tracing import Traced
@@ -55,7 +56,7 @@ def _print(traced: Traced, index: TuneIndex) -> None:
     found, melody = traced.found, traced.melody
     assert found
     assert melody
-    print(f"{traced.where}  {melody.title}".rstrip())
+    print(printable(f"{traced.where}  {melody.title}".rstrip()))
     print(f"  longest shared run: {_run(found.longest_run, found.notes)}")
     print(f"  with note lengths:  {_run(found.longest_run_with_lengths, found.notes)}")
     print(f"  12-grams seen:      {found.grams_seen} of {found.grams}")
@@ -87,9 +88,7 @@ def _run(run: Run, notes: int) -> str:
 
 
 def _title(title: str) -> str:
-    return (
-        "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in title) or "untitled"
-    )
+    return printable(title) or "untitled"
 
 
 def _print_human(human: dict[str, Any], tunes: int) -> None:

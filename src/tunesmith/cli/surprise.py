@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from tunesmith.cli.common import Force, Model, Track, app, print_rows
+from tunesmith.errors import printable
 
 
 @app.command()
@@ -50,7 +51,7 @@ def surprise(
         )
         for n in found.notes
     ]  # fmt: skip
-    print(melody.title or "untitled")
+    print(printable(melody.title) or "untitled")
     print_rows(rows)
     print(
         f"\n{found.bits_per_note:.2f} bits a note in all; * the most surprising tenth\n"

@@ -22,6 +22,9 @@ RANKS = ("real", "rules", "likelihood", "both")
 """What to rank by: being as good as real tunes, the default; the rules' combined score; how near
 the bits per note are to the typical value; or the mean of the two places of these."""
 
+BY_BITS = ("likelihood", "both")
+"""Those that need the bits per note of real tunes."""
+
 LIKELY = 0.25
 """The combined score from which on tunes are alike. From 0.5 on one is likelier real than fake; but
 of short tunes the rules can say less, and the higher this is, the more bars has what is kept."""
@@ -102,8 +105,18 @@ def parse_limits(texts: Sequence[str]) -> dict[str, float]:
     return limits
 
 
-def check(rank: str, limits: Mapping[str, float]) -> None:
-    """Raise a `UsageError` for an unknown rank, a limit on no rule, or one outside 0 to 1."""
+def no_typical_bits() -> UsageError:
+    """What to say where a rank in `BY_BITS` has nothing to go by."""
+    return UsageError(
+        "the model does not say how many bits per note real tunes cost",
+        remedy="use --rank real or rules, or train with a validation side",
+    )
+
+
+def check(rank: str, limits: Mapping[str, float], apart: float = 0.0) -> None:
+    """Raise a `UsageError` for an unknown rank or rule, or a limit or distance not in 0 to 1."""
+    if not 0 <= apart <= 1:
+        raise UsageError(f"tunes at least {apart:g} apart", remedy="use 0 (off) to 1")
     if rank not in RANKS:
         raise UsageError(f"there is no rank '{rank}'", remedy=f"use one of {', '.join(RANKS)}")
     for name, limit in limits.items():
@@ -165,14 +178,9 @@ def choose_best(
             pass, or a figure is missing.
     """
     limits = limits or {}
-    check(rank, limits)
-    if not 0 <= apart <= 1:
-        raise UsageError(f"tunes at least {apart:g} apart", remedy="use 0 (off) to 1")
-    if rank in ("likelihood", "both") and typical_bits is None:
-        raise UsageError(
-            "the model does not say how many bits per note real tunes cost",
-            remedy="use --rank real or rules, or train with a validation side",
-        )
+    check(rank, limits, apart)
+    if rank in BY_BITS and typical_bits is None:
+        raise no_typical_bits()
     refused: Counter[str] = Counter()
     passed = []
     for i, candidate in enumerate(candidates):

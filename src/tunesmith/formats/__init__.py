@@ -118,6 +118,39 @@ def read(path: str | Path, track: str | int = AUTO) -> list[Melody]:
     return melodies
 
 
+def read_one(path: str | Path, number: int | None = None, track: str | int = AUTO) -> Melody:
+    """One melody of a file.
+
+    Args:
+        path: the file.
+        number: which tune of it, from 1, those that cannot be read counted too; None for its only
+            one.
+        track: as in `scan`.
+
+    Raises:
+        InputError: if it cannot be read.
+        UsageError: if there is none of this number, or there are several and none is named.
+    """
+    readings = scan(path, track)
+    count = len(readings)
+    if not count:
+        raise InputError("no tune in it", where=str(path))
+    if number is None and count > 1:
+        name = Path(path).name
+        raise UsageError(
+            f"it holds {count} tunes",
+            where=str(path),
+            remedy=f"say which: {name}#1 to {name}#{count}",
+        )
+    if number is not None and not 1 <= number <= count:
+        raise UsageError(f"tune {number} of {count}", where=str(path), remedy=f"use 1 to {count}")
+    reading = readings[(number or 1) - 1]
+    if reading.melody is None:
+        assert reading.error
+        raise reading.error
+    return reading.melody
+
+
 def dumps(melodies: Sequence[Melody], name: str) -> bytes:
     """The bytes of a file that holds the melodies.
 

@@ -23,7 +23,13 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from tunesmith.errors import InputError, OutputError, UsageError
-from tunesmith.files import output_errors, recover_folder, refuse_overwrite, write_atomically
+from tunesmith.files import (
+    json_lines,
+    output_errors,
+    recover_folder,
+    refuse_overwrite,
+    write_atomically,
+)
 from tunesmith.model.checkpoint import load_checkpoint, save_checkpoint
 from tunesmith.model.network import TrainingNetwork
 from tunesmith.training.optimiser import Optimiser
@@ -200,7 +206,8 @@ class RunFolder:
     def keep_records_until(self, step: int) -> dict[str, Any]:
         """Drop the records after `step`; the last that is left, or none."""
         path = self.path / METRICS
-        kept = [r for r in _records(path) if r["step"] <= step]
+        there = json_lines(path) if path.exists() else ()
+        kept = [r for r in there if r["step"] <= step]
         write_atomically(path, b"".join(_line(r) for r in kept))
         return kept[-1] if kept else {}
 
@@ -246,16 +253,6 @@ def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _line(record: Mapping[str, Any]) -> bytes:
     return (json.dumps(dict(record)) + "\n").encode()
-
-
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole records of a file, up to one that a kill cut short."""
-    lines = path.read_bytes().split(b"\n") if path.exists() else []
-    for line in lines:
-        try:
-            yield json.loads(line)
-        except ValueError:
-            return
 
 
 def _differences(before: Any, now: Any, name: str = "") -> Iterator[str]:
