@@ -947,3 +947,39 @@ def test_a_key_that_cannot_be_settled_hides_no_other(monkeypatch: Any) -> None:
     monkeypatch.setattr(Search, "any_alive", any_alive)
     melody = drawn(asked, count=1)[0]
     assert not unsure and not broken(melody, asked)
+
+
+def test_a_rest_may_be_as_long_as_the_longest_bar() -> None:
+    asked = Constraints(meter="12/2", bars=1, pickup="no", rhythm="1/4 r23/4", note_values="1/4")
+    assert explain(asked) is None
+
+
+def test_bars_of_a_copy_need_not_be_those_of_its_model() -> None:
+    meters = (Meter(0, 3, 4), Meter(1440, 4, 4), Meter(5280, 3, 4))
+    onsets = (1440, 1920, 3360 + 1440, 3360 + 1920)
+    notes = [Note(t, 480 if i % 2 == 0 else 1440, 60 + 2 * (i % 2)) for i, t in enumerate(onsets)]
+    tune = Melody(tuple(notes), meters, duration=6720)
+    asked = Constraints(rhythm_from=tune, form="AA", contour="up")
+    assert not broken(tune, asked)
+    assert explain(asked) is None
+
+
+def test_a_pickup_of_one_step_is_exact() -> None:
+    tune = Melody((Note(0, 480, 60), Note(480, 1920, 62)), (Meter(0, 4, 4),), pickup=480)
+    conflict = explain(Constraints(pickup="1/96", rhythm_from=tune))
+    assert conflict and set(conflict.names) == {"pickup", "rhythm_from"}
+
+
+def test_what_is_not_found_where_not_all_lengths_are_tried_is_not_proved() -> None:
+    asked = {
+        "meter": "4/4", "bars": 2, "pickup": "no", "form": "AA", "end": "C4", "cadence": "half",
+        "key": "C", "mode": "major", "notes_per_bar": "1:1", "rest_share": "36%:37%",
+    }  # fmt: skip
+    notes = tuple(Note(1920 * bar, 1220, 67) for bar in range(2))  # 61 steps, and 35 of rest
+    keeps = Melody(notes, (Meter(0, 4, 4),), duration=3840)
+    without = Constraints(**{k: v for k, v in asked.items() if k != "end"})
+    assert not broken(keeps, without)
+    conflict = explain(without)
+    assert conflict and not conflict.settled
+    conflict = explain(Constraints(**asked))  # this needs neither form nor rests to be told
+    assert conflict and conflict.settled and set(conflict.names) >= {"end", "cadence"}

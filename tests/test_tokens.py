@@ -584,3 +584,12 @@ def test_the_end_that_the_header_tells_is_planned():
     for token in hidden:
         assert grammar.planned(state) is None
         state = grammar.advance(state, int(token))
+
+
+def test_a_silent_last_bar_as_long_as_the_pickup_and_a_pickup_of_nearly_a_bar():
+    four, one = Meter(0, 4, 4), Meter(2400, 1, 4)
+    silent = Melody((Note(0, 480, 60), Note(480, 1920, 62)), (four, one), 480, 2880)
+    again = NOTES.decode(NOTES.encode(silent).ids)
+    assert again.duration == 2880 and again.notes == silent.notes
+    long = Melody((Note(0, 1435, 60), Note(1435, 1440, 62)), (Meter(0, 3, 4),), 1435, 2875)
+    assert NOTES.decode(NOTES.encode(long).ids).pickup == 71 * 20

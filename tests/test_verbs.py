@@ -133,6 +133,28 @@ def test_an_end_made_anew_is_as_it_was_or_on_the_tonic(model):
     assert {t.melody.pitches[-1] % 12 for t in tunes} == {7}
 
 
+def test_new_bars_keep_what_is_asked_of_them_whatever_the_tune_is_in(model):
+    tune = abc("GABc|d2B2|cBAG|A2D2|G4|")
+    for asked in (Constraints(mode="phrygian"), Constraints(key="Ab")):
+        (made,) = infill(model, tune, 3, 4, asked, seed=1)
+        assert held(made)
+    gaps = complete(model, abc("GABc|d2B2|z4|G4|"), Constraints(mode="phrygian"), seed=1)
+    assert held(gaps[0])
+    for asked in ({"meter": "3/4"}, {"bars": 2}, {"pickup": "yes"}, {"rhythm_from": tune}):
+        for verb in (continue_, complete):
+            with pytest.raises(UsageError, match="where its bars are"):
+                verb(model, abc(GAPS), Constraints(**asked))
+    with pytest.raises(UsageError, match="leaves no other melody"):
+        infill(model, abc("GABc|d4-|d4|G4|"), 3, 3)
+
+
+def test_a_form_of_new_bars_counts_from_the_first_of_these(model):
+    line = abc("CDEF|GACD|EFGA|")
+    asked = Constraints(form="AA", contour=line, note_values="1/4")
+    (made,) = continue_(model, abc("GABc|d2B2|G4|"), asked, bars=4, seed=1, only_new=True)
+    assert held(made) and len(made.melody.notes) == 12
+
+
 def test_degrees_of_new_bars_are_those_of_the_key(model):
     tune = abc("CDE^F|GABc|c^FGE|C4|", head="M:4/4\nL:1/4\nK:C\n")
     asked = Constraints(end="5", allow_chromatic="Bb")

@@ -14,6 +14,7 @@ from tunesmith.api.drawing import Drawing, Plan, Progress, draw, sample
 from tunesmith.api.model import Model, Tune
 from tunesmith.api.receipts import Judged, Made, asked_data, plain
 from tunesmith.api.reworking import (
+    check_frame,
     header_wishes,
     notes_model,
     own_ending,
@@ -229,6 +230,7 @@ def _fill(
     how: dict[str, Any], close: Collection[int] = (),
 ) -> list[Tune]:  # fmt: skip
     drawing, wanted = Drawing(**how), constraints or Constraints()
+    check_frame(wanted)
     inside = {**wanted.asked(), **own_scale(source, wanted)}
     wishes = header_wishes(model, source, wanted, drawing) | own_ending(source, wanted, close)
 

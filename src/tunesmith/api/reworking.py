@@ -14,6 +14,7 @@ from tunesmith.api.model import Model, Tune
 from tunesmith.api.receipts import Made, asked_data, plain
 from tunesmith.api.unwanted import SAY_SILENCE, unwanted
 from tunesmith.decoding.constraints import Constraints, Primed
+from tunesmith.decoding.constraints.asked import flag
 from tunesmith.decoding.constraints.inside import Following
 from tunesmith.decoding.constraints.parsing import parse_range
 from tunesmith.errors import InputError, UsageError
@@ -53,6 +54,15 @@ def prepared(melody: Melody, *, strip: bool) -> Melody:
     meters = tuple(m for m in melody.meters if m.tick < end)
     chords = tuple(c for c in melody.chords if c.tick <= duration)
     return replace(melody, duration=duration, meters=meters, chords=chords)
+
+
+def check_frame(asked: Constraints) -> None:
+    """Raise a `UsageError` for bars, metres or a pickup asked of a melody that has its own."""
+    frame = [n for n in ("bars", "meter", "pickup", "rhythm_from") if n in asked.asked()]
+    if frame:
+        raise UsageError(
+            "the tune says where its bars are", where=flag(frame[0]), remedy="leave it out"
+        )
 
 
 def own_scale(melody: Melody, asked: Constraints) -> dict[str, Any]:
@@ -178,6 +188,7 @@ def continue_(
     """
     drawing, vocabulary = Drawing(**how), notes_model(model)
     source, asked = prepared(melody, strip=True), constraints or Constraints()
+    check_frame(asked)
     own = sum(not b.is_pickup for b in source.bars)
     if not 1 <= bars <= MOST_BARS - own:
         raise UsageError(

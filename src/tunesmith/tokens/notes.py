@@ -373,7 +373,10 @@ def _quantised(melody: Melody) -> tuple[list[int], int, list[int], list[int]]:
     bars = melody.bars
     starts = [0]
     for bar in bars:
-        starts.append(starts[-1] + max(1, _round(bar.length)))
+        steps = max(1, _round(bar.length))
+        if bar.is_pickup:  # shorter than a bar, also when rounded
+            steps = min(steps, METER_STEPS[meter_token(bar.meter) - METER0] - 1)
+        starts.append(starts[-1] + steps)
     tops = [bar.start for bar in bars]
     place = 0
 
@@ -417,7 +420,7 @@ def _short_ending(
     """Whether the tune ends here, in a last bar that leaves room for the pickup."""
     if not (all_sounded and bars[0].is_pickup and bar is bars[-1]):
         return False
-    return at == starts[-1] - starts[1]
+    return starts[-2] < at == starts[-1] - starts[1]
 
 
 def fold_infill(ids: Ids, rng: np.random.Generator) -> Ids:

@@ -229,13 +229,14 @@ class Constraints:
         automata = _acquainted(automata, facts.bars, uniform)
         form = next((a for a in automata if isinstance(a, Form)), None)
         if form:
-            automata = [
-                Chords(a.bars, form.repeats) if isinstance(a, Chords) else a for a in automata
-            ]
             automata += [EndsModel(a, form, 1) for a in automata if isinstance(a, End)]
-            automata += [EndsModel(a, form, 2) for a in automata if isinstance(a, Cadence)]
-            shapes = [a for a in automata if isinstance(a, BarContour)]
-            automata += [Never(a.name) for a in shapes if not can_have_shape(form, a.shape)]
+            if uniform:  # else the bars of a copy are not those of its model
+                automata = [
+                    Chords(a.bars, form.repeats) if isinstance(a, Chords) else a for a in automata
+                ]
+                automata += [EndsModel(a, form, 2) for a in automata if isinstance(a, Cadence)]
+                shapes = [a for a in automata if isinstance(a, BarContour)]
+                automata += [Never(a.name) for a in shapes if not can_have_shape(form, a.shape)]
             automata += form_lines(automata, form, uniform)
         automata += kept_lines(automata)
         return facts, automata
@@ -303,7 +304,11 @@ def _merged(all_facts: Iterable[Mapping[str, Any]]) -> Facts:
             before = found.setdefault(name, value)
             if name == "usual":
                 continue
-            if name == "pickup" and bool(before) == bool(value) and True in (before, value):
+            if (
+                name == "pickup"
+                and bool(before) == bool(value)
+                and (before is True or value is True)
+            ):
                 found[name] = before if value is True else value  # an exact one says more
             elif type(before) is not type(value) or before != value:
                 clash = True

@@ -48,7 +48,8 @@ class Conflict:
     """Why no melody keeps what was asked.
 
     Attributes:
-        names: a smallest set of what was asked, by field of `Constraints`, that no melody keeps:
+        names: a smallest set of what was asked, by field of `Constraints`, that no melody keeps
+            (none, if what is kept of a tune leaves no melody at all):
             without any one of them there is one, degrees being those of all that was asked.
         change: what would do, as it would be typed; '' if nothing was found.
         settled: whether it is proved; otherwise the search was given up.
@@ -62,6 +63,12 @@ class Conflict:
 
     def error(self) -> UsageError:
         """The refusal, in one line."""
+        if not self.names:
+            return UsageError(
+                "what is kept of the tune leaves no other melody",
+                remedy="choose other bars: a note that sounds on through all of these is in the "
+                "way, or a pitch outside Eb1 to G7",
+            )
         named = " and ".join(flag(n) for n in self.names)
         if not self.settled:
             return UsageError(
@@ -153,7 +160,7 @@ def explain(
         if answer is None:
             return Conflict(members, settled=False, minimal=False)
     names, minimal = _smallest(judge, names or members)
-    return Conflict(names, _change(judge, constraints, names), True, minimal)
+    return Conflict(names, _change(judge, constraints, names) if names else "", True, minimal)
 
 
 def _few(judge: _Judge, members: Sequence[str]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from tunesmith.decoding.constraints.events import (
     Event,
     Place,
 )
+from tunesmith.decoding.constraints.pitches import NoteCount
 from tunesmith.decoding.constraints.search import Facts
 from tunesmith.decoding.constraints.template import Template
 from tunesmith.melody import Melody
@@ -33,6 +34,7 @@ class Sounds(Constraint):
     name = "sound"
     kind: ClassVar[str] = "time"
     hears: ClassVar[frozenset[str]] = SOUNDS
+    seamless: ClassVar[bool] = True
     counts_bars = False
 
     def step(self, state: Any, event: Event) -> int | None:  # noqa: D102
@@ -56,7 +58,7 @@ class Within(Constraint):
         bars: how many there are.
     """
 
-    hears: ClassVar[frozenset[str]] = EVERYTHING
+    hears: ClassVar[frozenset[str]] = EVERYTHING - {HEAD}  # the written key is that of the whole
 
     def __init__(self, inner: Constraint, first: int, bars: int) -> None:
         self.name, self._inner = inner.name, inner
@@ -67,17 +69,15 @@ class Within(Constraint):
 
     def step(self, state: Any, event: Event) -> Hashable | None:  # noqa: D102
         bar = event.bar - self._first
-        if state == _DONE or (bar < 0 and event.kind != HEAD):
+        if state == _DONE or bar < 0:
             return state  # type: ignore[no-any-return]
         inner, begun = state
-        if event.kind != HEAD and bar >= self._bars:
+        if bar >= self._bars:
             return _DONE if self._inner.accept(inner) else None
         if event.kind not in self._inner.hears or (event.kind == TIE and not begun):
             return state  # type: ignore[no-any-return]
-        if event.kind != HEAD:
-            event = event._replace(bar=bar, left=self._bars - bar)
-        after = self._inner.step(inner, event)
-        return None if after is None else (after, begun or event.kind not in (HEAD, BAR))
+        after = self._inner.step(inner, event._replace(bar=bar, left=self._bars - bar))
+        return None if after is None else (after, begun or event.kind != BAR)
 
     def accept(self, state: Any) -> bool:  # noqa: D102
         return state == _DONE or self._inner.accept(state[0])
@@ -225,11 +225,8 @@ class Line(Constraint):
     def accept(self, state: tuple[int, int]) -> bool:  # noqa: D102
         return state[0] == len(self._choices)
 
-    def possible(self, state: tuple[int, int], place: Place) -> bool:  # noqa: D102
-        return len(self._choices) - state[0] <= place.room
-
-    def most_notes(self, state: tuple[int, int], place: Place) -> int:  # noqa: D102
-        return len(self._choices) - state[0]
+    def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
+        return (NoteCount(len(self._choices)),)
 
 
 class Counts(Constraint):

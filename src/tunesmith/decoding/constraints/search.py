@@ -430,7 +430,7 @@ class Search:
                 return False
             if needed > self.both.most_notes(both, place):
                 return False
-        return self.both.possible(both, place)
+        return self.both.possible(both, self.times.seen(place))
 
 
 __all__ = ["Allowance", "Facts", "Groups", "Node", "OutOfBudget", "Search"]

@@ -184,8 +184,9 @@ class Steered(Grammar):
         if state.node is None:
             return True
         place = state.node.place
-        whole = (place.bar + place.left if place.left else 1) * place.bar_length
-        return _EARLY * (place.bar * place.bar_length + place.at) < whole
+        bar = place.bar - self.facts.base
+        whole = (bar + place.left if place.left else 1) * place.bar_length
+        return _EARLY * (bar * place.bar_length + place.at) < whole
 
     def advance(self, state: State, token: int) -> State:  # noqa: D102
         assert isinstance(state, Spot)
@@ -457,6 +458,8 @@ class Steered(Grammar):
         if spot is None:
             return False
         spot.live = self._is_live(spot, budget)
+        if not (spot.live or self.search.times.exact):
+            raise OutOfBudget
         return spot.live
 
     def believe(self) -> None:

@@ -21,6 +21,7 @@ from tunesmith.decoding.constraints.events import (
     Place,
 )
 from tunesmith.decoding.constraints.template import Template
+from tunesmith.tokens.table import METER_STEPS
 
 
 class _Time(Constraint):
@@ -49,7 +50,7 @@ class NoteValues(_Time):
         self._longest = max(self.steps)
         self.grid = math.gcd(*self.steps)
         self._sums = {0}
-        for n in range(1, 4 * 96 + 1):  # the longest bar
+        for n in range(1, max(METER_STEPS) + 1):
             if any(n - s in self._sums for s in self.steps):
                 self._sums.add(n)
         self._lengths: Callable[..., Collection[int]] = lru_cache(maxsize=50_000)(self._lengths_of)

@@ -25,7 +25,7 @@ from tunesmith.decoding.constraints.events import (
 )
 from tunesmith.decoding.constraints.facts import Facts
 from tunesmith.decoding.constraints.form import Form, FormState
-from tunesmith.decoding.constraints.groups import Group, States
+from tunesmith.decoding.constraints.groups import Group, States, says
 from tunesmith.decoding.constraints.reaching import (
     MOST_REMEMBERED,
     Allowance,
@@ -65,6 +65,8 @@ class Times:
         bars: the numbers of bars that there may be.
         formed: whether sections repeat.
         loose: whether lengths matter to nothing but the share of rests.
+        exact: whether all lengths that matter are tried. With a share of rests and a form they are
+            too many, so of notes some are, and what is not found then may be there.
         short_matters: whether it matters if the last bar ends short.
         share: the place of the share of rests among the members; None if there is none, or a
             constraint that sees how notes are cut.
@@ -83,6 +85,8 @@ class Times:
         more = [c for c in measuring if not isinstance(c, RestShare)]
         self.loose = bool(shares) and not more and not self.formed and self._whole
         self._all_rests = bool(shares) and not self.loose
+        say_lengths = [c for c in members if says(c, "lengths") and not isinstance(c, Form)]
+        self.exact = not (self._all_rests and self._whole) or bool(say_lengths)
         self._ties = bool(more) or self.formed
         self.short_matters = bool(measuring)
         self._few = (1, 2, 3) if self.formed else (1,)
@@ -99,6 +103,11 @@ class Times:
         if place.bar < 0:
             return self.facts.pickup_room(place)
         return METER_STEPS[place.meter] - place.at
+
+    def seen(self, place: Place) -> Place:
+        """A place with its bar as the constraints count it."""
+        base = self.facts.base
+        return place._replace(bar=place.bar - base) if 0 < base <= place.bar else place
 
     def event(self, place: Place, kind: str, length: int, pitch: int = -1) -> Event:
         """An event at a place."""
@@ -141,7 +150,7 @@ class Times:
 
     def possible(self, place: Place, time: States) -> bool:
         """False only if no end can be reached, by the constraints' own shortcuts."""
-        members = self.members
+        members, place = self.members, self.seen(place)
         if not members.possible(time, place):
             return False
         return not members.counts or (
@@ -208,7 +217,7 @@ class Times:
             return _ORDERS[room]
         loose = place.bar < 0 and isinstance(self.facts.pickup, bool | None)
         cuts: Sequence[int] = range(1, room + 1) if loose else (room,)
-        found = members.lengths(time, place, kind, room, cuts)
+        found = members.lengths(time, self.seen(place), kind, room, cuts)
         if found is None:
             if kind == REST and self._all_rests:
                 found = set(range(1, room + 1))
