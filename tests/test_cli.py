@@ -189,3 +189,13 @@ def test_the_tiniest_quickstart(tmp_path):
         assert len(list(tunes.glob(f"*.{ending}"))) == 8
     assert (tmp_path / "first" / "summary.md").read_text().count("tune-") >= 8
     refused(run("quickstart", "--out", tmp_path / "first"), "already there", code=1)
+
+
+def test_rules_of_a_folder_leave_out_what_cannot_be_read(tmp_path):
+    for name in ("a", "c"):
+        (tmp_path / f"{name}.abc").write_text(TUNE)
+    (tmp_path / "b.mid").write_bytes(b"MThd")
+    done = run("rules", tmp_path, "--json")
+    assert done.returncode == 2 and "b.mid" in done.stderr
+    assert len(json.loads(done.stdout)) == 2
+    refused(run("rules", tmp_path / "b.mid"), "b.mid")

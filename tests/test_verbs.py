@@ -148,6 +148,16 @@ def test_new_bars_keep_what_is_asked_of_them_whatever_the_tune_is_in(model):
         infill(model, abc("GABc|d4-|d4|G4|"), 3, 3)
 
 
+def test_a_note_that_sounds_on_into_new_bars(model):
+    tune = abc(TIED)  # half of its third bar
+    for asked in ({"rest_share": "0:0"}, {"rest_share": "25%:25%"}, {"note_values": "1/4"}):
+        (made,) = infill(model, tune, 3, 3, Constraints(**asked), seed=1)
+        assert held(made)
+    for asked in ({"rhythm": "1/4"}, {"form": "A"}):
+        with pytest.raises(UsageError, match="no melody keeps"):
+            infill(model, tune, 3, 3, Constraints(**asked), seed=1)
+
+
 def test_a_form_of_new_bars_counts_from_the_first_of_these(model):
     line = abc("CDEF|GACD|EFGA|")
     asked = Constraints(form="AA", contour=line, note_values="1/4")

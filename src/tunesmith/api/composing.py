@@ -21,7 +21,7 @@ from tunesmith.api.drawing import (
     sample,
 )
 from tunesmith.api.model import Model, Tune, load_model
-from tunesmith.api.receipts import RECEIPT_FORMAT, Made, asked_data, read_receipt
+from tunesmith.api.receipts import RECEIPT_FORMAT, Judged, Made, asked_data, read_receipt
 from tunesmith.api.unwanted import SAY_SILENCE, copied, unwanted
 from tunesmith.decoding.constraints import Constraints, Primed, Steered, check, explain
 from tunesmith.decoding.constraints.parsing import parse_meter, split_chords
@@ -110,7 +110,7 @@ def generate(
         return [Made(m, ((one, given),)) for m, one in zip(melodies, made, strict=True)]
 
     plan = Plan(
-        "generate", make, lambda melody: [(constraints, melody)], asked=asked, new=lambda m: m
+        "generate", make, lambda melody: [Judged(constraints, melody)], asked=asked, new=lambda m: m
     )
     if like:
         return _unlike(model, plan, drawing, like)

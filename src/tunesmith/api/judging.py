@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tunesmith import formats
 from tunesmith.corpus.sources import find_sources
-from tunesmith.errors import InputError
+from tunesmith.errors import InputError, TunesmithError, printable
 from tunesmith.evaluation.rules import RULES, judge
 from tunesmith.evaluation.rules_heard import Heard, RuleScore
 from tunesmith.evaluation.rules_score import combined
@@ -57,7 +57,7 @@ class RulesVerdict:
                 lines.append(f"        at {shown}" + f" and {more} more" * (more > 0))
             lines.append(f"        after {source_of(rule.name)}")
         lines.append(f"  {self.combined:.2f}  combined: 1 as real tunes are, 0 as fakes are")
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 def source_of(rule: str) -> str:
@@ -75,23 +75,41 @@ def rules(melody: Melody, where: str = "") -> RulesVerdict:
     )  # fmt: skip
 
 
-def judge_files(paths: Sequence[str | Path], *, track: str = "auto") -> Iterator[RulesVerdict]:
+def judge_files(
+    paths: Sequence[str | Path], *, track: str = "auto",
+    left_out: Callable[[TunesmithError], None] | None = None,
+) -> Iterator[RulesVerdict]:  # fmt: skip
     """The verdicts on all tunes of files and folders, one at a time.
+
+    Args:
+        paths: the files and folders.
+        track: as in `formats.scan`.
+        left_out: told why a tune or file cannot be read; without it that is raised.
 
     Raises:
         InputError: a tune that cannot be read, or nothing to read.
     """
-    wanted = formats.asked_track(track)
-    found = 0
+    wanted, found = formats.asked_track(track), 0
+
+    def refuse(error: TunesmithError) -> None:
+        if left_out is None:
+            raise error
+        left_out(error)
+
     for path in map(Path, paths):
         inside = find_sources([path])[0].files if path.is_dir() else ()
         for file in [f.path for f in inside] or [str(path)]:
-            for reading in formats.stream(file, wanted):
-                if reading.melody is None:
-                    assert reading.error  # one of the two is given
-                    raise reading.error
+            try:
+                for reading in formats.stream(file, wanted):
+                    found += 1
+                    if reading.melody is None:
+                        assert reading.error  # one of the two is given
+                        refuse(reading.error)
+                    else:
+                        yield rules(reading.melody, reading.where)
+            except InputError as e:  # of the file itself
                 found += 1
-                yield rules(reading.melody, reading.where)
+                refuse(e)
     if not found:
         raise InputError("no tunes", where=", ".join(map(str, paths)))
 

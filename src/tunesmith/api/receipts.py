@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,8 +31,20 @@ from tunesmith.tokens.table import (
 
 RECEIPT_FORMAT = 1
 _LARGEST = 4 * 1024 * 1024
-Judged = tuple[Constraints, Melody]
-"""Constraints, and the melody, or part of one, that they speak of."""
+
+
+class Judged(NamedTuple):
+    """Constraints, and what they speak of.
+
+    Attributes:
+        constraints: what was asked.
+        melody: the melody, or a part of one.
+        tied: ticks at the beginning of the part in which a note before it sounds on.
+    """
+
+    constraints: Constraints
+    melody: Melody
+    tied: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,9 +123,9 @@ def _bits_per_note(made: Made, kind: str) -> float | None:
 def hard_entries(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     """Each constraint, and whether the finished melody keeps it, wherever it speaks of it."""
     entries: dict[str, dict[str, Any]] = {}
-    for constraints, melody in judged:
+    for constraints, melody, tied in judged:
         asked = constraints.asked()
-        for name, held, measured in check(melody, constraints):
+        for name, held, measured in check(melody, constraints, tied):
             wanted = plain(asked.get(name, name))
             entry = {"name": name, "kind": "hard", "wanted": wanted, "held": True, "measured": []}
             kept = entries.setdefault(name, entry)
@@ -207,6 +219,7 @@ def _same_notes(receipt: Mapping[str, Any], melody: Melody, again: Melody) -> bo
 
 __all__ = [
     "RECEIPT_FORMAT",
+    "Judged",
     "Made",
     "asked_data",
     "hard_entries",

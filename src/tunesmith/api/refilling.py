@@ -238,7 +238,7 @@ def _fill(
         first, count = span[0], span[1] - span[0]
         return Inside(
             **inside, around=Constraints(kept=_others(now, (span,))), first=first, count=count,
-            also=(TimesWithin(Sounds(), first, count), *_other_than(now, span)),
+            also=(TimesWithin(Sounds(tied=True), first, count), *_other_than(now, span)),
         )  # fmt: skip
 
     def make(generators: Sequence[np.random.Generator], progress: Progress | None) -> list[Made]:
@@ -247,11 +247,13 @@ def _fill(
         return [restored(one, melody) for one in made]
 
     def judged(made: Melody) -> list[Judged]:
-        found: list[Judged] = [(Constraints(kept=_others(melody, spans)), made)]
+        found = [Judged(Constraints(kept=_others(melody, spans)), made)]
         made, shift = prepared(made, strip=False), made.bars[0].is_pickup
         for first, after in spans:
             part = made.slice_bars(first + shift, after - 1 + shift)
-            found.append((Constraints(**inside), part))
+            start = made.bars[first + shift].start
+            tied = max((n.end - start for n in made.notes if n.onset < start), default=0)
+            found.append(Judged(Constraints(**inside), part, max(0, tied)))
         return found
 
     plan = Plan(

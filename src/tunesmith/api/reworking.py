@@ -11,7 +11,7 @@ import numpy as np
 from tunesmith.api.composing import steered
 from tunesmith.api.drawing import Drawing, Plan, Progress, draw, sample
 from tunesmith.api.model import Model, Tune
-from tunesmith.api.receipts import Made, asked_data, plain
+from tunesmith.api.receipts import Judged, Made, asked_data, plain
 from tunesmith.api.unwanted import SAY_SILENCE, unwanted
 from tunesmith.decoding.constraints import Constraints, Primed
 from tunesmith.decoding.constraints.asked import flag
@@ -239,7 +239,8 @@ def continue_(
         return "they only repeat the tune" * bool(added.notes and known >= _contents(added))
 
     plan = Plan(
-        "continue", make, lambda made: [(keeps, new(made))], new=new, refuse=refuse, rather=rather,
+        "continue", make, lambda made: [Judged(keeps, new(made))],
+        new=new, refuse=refuse, rather=rather,
         asked={**asked_data(asked), "bars": bars, "only_new": only_new},
         about={"source": plain(melody), "primer_bars": own, "moved_in_primer": encoded.moved},
     )  # fmt: skip

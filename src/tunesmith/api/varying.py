@@ -144,8 +144,8 @@ def vary(
 
     def judged(made: Melody) -> list[Judged]:
         new = work.new(made)
-        of_new = [(work.asked, replace(made, notes=new))] if asked.asked() and new else []
-        return [(kept_of(melody, kept), made), *of_new]
+        of_new = [Judged(work.asked, replace(made, notes=new))] if asked.asked() and new else []
+        return [Judged(kept_of(melody, kept), made), *of_new]
 
     plan = Plan(
         "vary", make, judged, refuse=refuse,

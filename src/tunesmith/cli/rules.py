@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tunesmith.cli.common import Track, app, print_rows
+from tunesmith.errors import TunesmithError
+
+if TYPE_CHECKING:
+    from tunesmith.api.judging import RulesVerdict
 
 
 @app.command()
@@ -18,15 +23,27 @@ def rules(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, a verdict a tune.")] = False,
 ) -> None:
     """What musical rules a melody keeps, from 0 to 1, and where it breaks them."""
-    from tunesmith.api.judging import judge_files, rules_summary
+    from tunesmith.api.judging import judge_files
 
-    verdicts = list(judge_files(paths, track=track))
+    errors: list[TunesmithError] = []
+    verdicts = list(judge_files(paths, track=track, left_out=errors.append))
+    if not verdicts:
+        raise errors[0]
+    for error in errors:
+        print(error, file=sys.stderr)
     if as_json:
         print(json.dumps([v.to_dict() for v in verdicts], indent=1, ensure_ascii=False))
-        return
-    if len(verdicts) == 1:
+    elif len(verdicts) == 1:
         print(verdicts[0])
-        return
+    else:
+        _print_summary(verdicts)
+    if errors:
+        raise typer.Exit(2)
+
+
+def _print_summary(verdicts: list[RulesVerdict]) -> None:
+    from tunesmith.api.judging import rules_summary
+
     rows: list[tuple[str, ...]] = [("rule", "tunes", "mean", "least", "which is")]
     for row in rules_summary(verdicts):
         figures = ["-" if row[k] is None else f"{row[k]:.2f}" for k in ("mean", "least")]

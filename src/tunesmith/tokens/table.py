@@ -14,7 +14,7 @@ from tunesmith.tokens.base import Ids
 STEPS_PER_QUARTER = 24
 TICKS_PER_STEP = TICKS_PER_QUARTER // STEPS_PER_QUARTER
 
-TABLE_VERSION = 5
+TABLE_VERSION = 6
 """Goes up whenever the same tune would give other ids, so that kept ids are made anew."""
 
 SPECIALS = ("bos", "end", "?", "gap", "fill", "pickup", "rest", "tie")

@@ -43,12 +43,13 @@ class Checked(NamedTuple):
     measured: str
 
 
-def check(melody: Melody, constraints: Constraints) -> list[Checked]:
+def check(melody: Melody, constraints: Constraints, tied: int = 0) -> list[Checked]:
     """What of all that was asked a melody keeps.
 
     Args:
         melody: the melody; with a primer that is not looked at, the new bars alone, as a melody.
         constraints: what was asked.
+        tied: ticks at its beginning in which a note before it sounds on.
 
     Returns:
         One entry for each thing asked, in the order of the fields. `key`, `mode` and
@@ -63,6 +64,8 @@ def check(melody: Melody, constraints: Constraints) -> list[Checked]:
             found += [_own(melody, one) for one in value]
         else:
             found.append(Checked(name, *_CHECKS[name](melody, constraints, value)))
+            if tied and name in _TIED:
+                found[-1] = Checked(name, *_TIED[name](melody, constraints, value, tied))
     return found
 
 
@@ -162,13 +165,13 @@ def _pickup(melody: Melody, asked: Constraints, value: str | bool) -> Answer:
     return held, _length(has) if has else "no"
 
 
-def _note_values(melody: Melody, asked: Constraints, value: str) -> Answer:
+def _note_values(melody: Melody, asked: Constraints, value: str, tied: int = 0) -> Answer:
     steps = [n * TICKS_PER_STEP for n in parsing.parse_lengths(value)]
     lengths = sorted({n.duration for n in melody.notes})
     held = all(n in steps for n in lengths)
     for onset, duration in melody.rests:
         for bar in melody.bars:
-            rest = min(onset + duration, bar.end) - max(onset, bar.start)
+            rest = min(onset + duration, bar.end) - max(onset, bar.start, tied)
             held &= rest <= 0 or _is_sum(rest, steps)
     return held, ", ".join(map(_length, lengths))
 
@@ -222,9 +225,9 @@ def _notes_per_bar(melody: Melody, asked: Constraints, value: str) -> Answer:
     return low <= min(counts) and max(counts) <= high, f"{min(counts)}:{max(counts)}"
 
 
-def _rest_share(melody: Melody, asked: Constraints, value: str) -> Answer:
+def _rest_share(melody: Melody, asked: Constraints, value: str, tied: int = 0) -> Answer:
     low, high = parsing.parse_shares(value)
-    share = Fraction(sum(n for _, n in melody.rests), melody.duration)
+    share = Fraction(sum(n for _, n in melody.rests) - tied, melody.duration)
     return low <= share <= high, f"{float(share):.4g}"
 
 
@@ -359,6 +362,13 @@ _CHECKS: dict[str, Callable[[Melody, Constraints, Any], Answer]] = {
     "chords": _chords, "rhythm": _rhythm, "rhythm_from": _rhythm_from,
     "pitches_from": _pitches_from, "contour": _contour, "form": _form, "kept": _kept,
 }  # fmt: skip
+_TIED: dict[str, Callable[[Melody, Constraints, Any, int], Answer]] = {
+    "note_values": _note_values,
+    "rest_share": _rest_share,
+    "rhythm": lambda *_: (False, "a note sounds on over its beginning"),
+    "form": lambda *_: (False, "a note sounds on over its beginning"),
+}
+"""What is another matter where a note before the melody sounds on into it."""
 
 
 # -- constraints of one's own ----------------------------------------------------------

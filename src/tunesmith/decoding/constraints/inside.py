@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 from tunesmith.decoding.constraints.asked import Constraints, KeptBars
 from tunesmith.decoding.constraints.events import (
-    BAR,
     EVERYTHING,
     HEAD,
     NOTE,
@@ -29,7 +28,11 @@ _DONE = "done"
 
 
 class Sounds(Constraint):
-    """At least one note begins, and the first does not sound on from before."""
+    """At least one note begins.
+
+    Args:
+        tied: whether one may sound on from before.
+    """
 
     name = "sound"
     kind: ClassVar[str] = "time"
@@ -37,8 +40,11 @@ class Sounds(Constraint):
     seamless: ClassVar[bool] = True
     counts_bars = False
 
+    def __init__(self, *, tied: bool = False) -> None:
+        self._tied = tied
+
     def step(self, state: Any, event: Event) -> int | None:  # noqa: D102
-        if event.kind == TIE and not state:
+        if event.kind == TIE and not state and not self._tied:
             return None
         return 2 if event.kind == NOTE else max(state, 1)
 
@@ -49,8 +55,8 @@ class Sounds(Constraint):
 class Within(Constraint):
     """A constraint that looks at some bars alone, as if the melody were these.
 
-    What sounds on into them from before is neither a note nor a rest. The state is that of the
-    constraint within, and whether anything began in these bars.
+    What sounds on into them from before is a tie with nothing before it. The state is that of the
+    constraint within.
 
     Args:
         inner: the constraint.
@@ -65,22 +71,20 @@ class Within(Constraint):
         self._first, self._bars = first, bars
 
     def start(self) -> Hashable:  # noqa: D102
-        return (self._inner.start(), False)
+        return self._inner.start()
 
     def step(self, state: Any, event: Event) -> Hashable | None:  # noqa: D102
         bar = event.bar - self._first
         if state == _DONE or bar < 0:
             return state  # type: ignore[no-any-return]
-        inner, begun = state
         if bar >= self._bars:
-            return _DONE if self._inner.accept(inner) else None
-        if event.kind not in self._inner.hears or (event.kind == TIE and not begun):
+            return _DONE if self._inner.accept(state) else None
+        if event.kind not in self._inner.hears:
             return state  # type: ignore[no-any-return]
-        after = self._inner.step(inner, event._replace(bar=bar, left=self._bars - bar))
-        return None if after is None else (after, begun or event.kind != BAR)
+        return self._inner.step(state, event._replace(bar=bar, left=self._bars - bar))
 
     def accept(self, state: Any) -> bool:  # noqa: D102
-        return state == _DONE or self._inner.accept(state[0])
+        return state == _DONE or self._inner.accept(state)
 
 
 class TimesWithin(Within):
