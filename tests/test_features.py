@@ -173,6 +173,18 @@ def test_contour_classes(pitches, name):
     assert at(s.contour(tune([(p, 1) for p in pitches]))) == {s.CONTOURS.index(name): 1}
 
 
+def test_a_last_note_shorter_than_a_step_stays_in_its_bar():
+    line = tune([(60, 1915 / 480), (62, 5 / 480)])
+    assert line.onsets.tolist() == [0, 95] and line.lengths.tolist() == [96, 1]
+    assert line.bar_of.tolist() == [0, 0] and line.places.tolist() == [0, 95]
+    found = f.measure(line)
+    assert found["syncopation"] == 0
+    assert found["onset_histogram"][15] == 0.5
+    # Where a bar comes after it, it counts as begun there, as before.
+    later = tune([(60, 1915 / 480), (62, 5 / 480), (64, 1)])
+    assert later.onsets.tolist() == [0, 96, 96] and later.bar_of.tolist() == [0, 1, 1]
+
+
 def test_one_note():
     """What is undefined is NaN, never an error."""
     found = f.measure(tune([(60, 1)]))

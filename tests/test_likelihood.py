@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tunesmith
-from tunesmith.api import comparing, evaluating
+from tunesmith.api import comparing, evaluating, learning
 from tunesmith.api.composing import Model
 from tunesmith.corpus import Corpus
+from tunesmith.corpus.store import Tune
 from tunesmith.errors import UsageError
 from tunesmith.evaluation.likelihood import (
     END,
@@ -23,7 +24,7 @@ from tunesmith.evaluation.likelihood import (
     score_tunes,
     tune_bits,
 )
-from tunesmith.evaluation.melody_models import BASELINES, IdsModel
+from tunesmith.evaluation.melody_models import BASELINES, IdsModel, counted_baselines
 from tunesmith.evaluation.ppm import Predictor
 from tunesmith.melody import Key, Melody, Meter, Note
 from tunesmith.model.config import ModelConfig
@@ -319,6 +320,31 @@ def test_warnings(corpus_folder):
     assert "another split of examples" in warned(other, "test")
     assert "another split of examples" in warned(renamed, "test")
     assert warned(stranger, "train") == ""
+    # What a model started from counts too, however far back.
+    for steps in range(3):
+        assert "another split of examples" in warned(started(own, other, steps), "test")
+        assert "trained on these very tunes" in warned(started(stranger, own, steps), "train")
+        assert "chosen on" in warned(started(stranger, own, steps), "validation")
+        assert warned(started(stranger, own, steps), "test") == ""
+        assert warned(started(own, stranger, steps), "test") == ""
+    assert "may know" in warned(started(own, {"made_by": "another programme"}, 0), "test")
+    # An older model does not keep the split of what it started from.
+    older = {k: v for k, v in own.items() if k != "split_sha256"}
+    assert warned(started(own, older, 0), "test") == ""
+    assert "may know" in warned(started(stranger, older, 0), "test")
+
+
+def started(model, first, steps):
+    """The provenance of a model with another at the beginning, and strangers between them."""
+    for _ in range(steps):
+        first = {"split_sha256": "s", "sources": [], "started_from": first}
+    return model | {"started_from": first}
+
+
+def test_a_model_keeps_the_split_of_what_it_started_from(corpus_folder):
+    base = SimpleNamespace(provenance={"split_sha256": "s", "started_from": {"split_sha256": "t"}})
+    kept = learning._provenance(Corpus.open(corpus_folder), base, {})["started_from"]
+    assert kept == base.provenance
 
 
 # -- beside baselines -----------------------------------------------------------------
@@ -344,6 +370,33 @@ def test_baselines_stand_in_the_same_table(model, corpus_folder, monkeypatch):
         tunesmith.evaluate(model, corpus_folder, split="train", limit=8)
 
 
+def test_off_the_grid_baselines_pay_for_what_the_tokens_say():
+    """Quarters of 475 ticks and gaps of 5 are quarters, and no rests, for model and baselines."""
+    pitches = [60 + i * i % 7 for i in range(8)]
+    grid = melody_of(*((480 * i, 480, p) for i, p in enumerate(pitches)))
+    off = melody_of(*((480 * i, 475, p) for i, p in enumerate(pitches)), duration=3840, key="D")
+    tunes = [Tune(str(i), "s", "test", "c", str(i), m) for i, m in enumerate((grid, off))]
+    corpus = SimpleNamespace(tunes=lambda _: iter(tunes), count=lambda _: 2, folder="here")
+    held = evaluating.held_tunes(corpus, Model(NETWORK, NOTES, None), "test", None)
+    assert held.left_out["notes moved by the grid"] == 8
+    for found in (held.melodies, comparing._training(corpus, NOTES)):
+        assert found[0] is grid
+        assert found[1].notes == grid.notes and found[1].key == Key("D")
+    assert NOTES.encode(held.melodies[1]).ids.tolist() == held.ids[1].tolist()
+    same, moved = counted_baselines(NOTES, [grid], held.melodies)["uniform guess"]
+    assert moved == pytest.approx(same)
+    letters = Model(Uniform(14), make_vocabulary("letters"), None)
+    assert evaluating.held_tunes(corpus, letters, "test", None).melodies == [grid, off]
+
+
+def test_a_figure_without_an_interval_is_none_in_json(model, corpus_folder):
+    found = tunesmith.evaluate(model, corpus_folder, split="train", baselines=False, limit=2)
+    data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    joint = found.rows[0].joint
+    assert data["rows"][0]["joint"] == [joint.value, None, None]
+    assert data["rows"][0]["name"] == "model" and data["rows"][0]["ahead"] is None
+
+
 def test_ppm_of_letters_by_hand():
     letters = make_vocabulary("letters")
     learner = IdsModel(lambda size: Predictor("ltm", size, order=0), letters)
@@ -359,10 +412,15 @@ def test_ppm_of_letters_by_hand():
 
 
 def test_bits_per_note_and_interval():
-    interval = bits_per_note([10.0, 20.0, 30.0], [10, 10, 10])
+    interval = bits_per_note([10.0, 20.0, 30.0] * 2, [10] * 6)
     assert interval.value == pytest.approx(2.0)
     assert 1.0 <= interval.low < 2.0 < interval.high <= 3.0
-    constant = bits_per_note([5.0, 10.0], [5, 10])
+    constant = bits_per_note([5.0, 10.0, 5.0, 5.0, 1.0], [5, 10, 5, 5, 1])
     assert tuple(constant) == pytest.approx((1, 1, 1))
+    assert str(constant) == "1.000 [1.000, 1.000]"
     # Weighted by notes, not by tunes.
     assert bits_per_note([1.0, 90.0], [1, 9]).value == pytest.approx(9.1)
+    # Of few tunes with notes there is no interval, least of all one of no width.
+    for few in (bits_per_note([6.0], [2]), bits_per_note([12.0] + [0.0] * 9, [4] + [0] * 9)):
+        assert few.value == 3.0 and math.isnan(few.low) and math.isnan(few.high)
+        assert str(few) == "3.000"

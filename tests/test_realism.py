@@ -142,6 +142,25 @@ def test_a_set_like_the_reference_reaches_the_ceiling_and_another_does_not():
         r.realism(like[:3], reference)
 
 
+def variants(tunes, count):
+    """Each tune so many times, in other transpositions."""
+    return [m.transpose(k % 12 - 6) for m in tunes for k in range(count)]
+
+
+def test_a_reference_of_few_tunes_has_no_halves():
+    for few in (1, 3):  # one half is empty; one has five at most, of variants of the third tune
+        with pytest.raises(InputError, match="variants of few tunes"):
+            r.realism(walks(1, 20), variants(walks(0, few), 20 if few == 1 else 6), draws=5)
+
+
+def test_the_size_that_is_said_is_that_of_the_samples():
+    reference = variants(walks(0, 3), 10)  # halves of 10 and 20, cut to 10
+    found = r.realism(walks(1, 30), reference, draws=5)
+    assert found.size == 10
+    assert all(np.isfinite([row.ceiling, row.overlap]).all() for row in found.rows.values())
+    assert r.realism(walks(1, 30), walks(0, 30), draws=5).size == 15
+
+
 def test_auc():
     labels = np.array([0, 0, 1, 1])
     assert t.auc(labels, np.array([0.1, 0.4, 0.35, 0.8])) == 0.75
@@ -175,6 +194,35 @@ def test_copies_do_not_stand_in_two_folds():
     assert groups[:40].tolist() == groups[40:].tolist()
     found = t.two_sample(tunes, tunes)
     assert found.auc == pytest.approx(0.5, abs=0.03)
+
+
+def test_variants_of_few_tunes_cannot_be_told_apart():
+    pytest.importorskip("sklearn")
+    for few in (1, 4):
+        copies = variants(walks(0, few), 20 // few)
+        for sets in ((copies, walks(1, 20)), (walks(1, 20), copies)):
+            with pytest.raises(InputError, match=rf"of 20 and {few} tunes|of {few} and 20 tunes"):
+                t.two_sample(*sets)
+    found = t.two_sample(variants(walks(0, 5), 4), walks(1, 20))
+    assert 0 <= found.low <= found.auc <= found.high <= 1
+
+
+def test_a_fold_with_one_set_to_learn_from_is_left_out():
+    pytest.importorskip("sklearn")
+    rng = np.random.default_rng(0)
+    labels, groups = np.repeat([0, 1], 20), np.array([*range(20), *[99] * 20])
+    columns, grams = rng.normal(size=(40, 3)), rng.random((40, 5)).astype(np.float32)
+    _, folds = t._scores(columns, grams, labels, groups, 0)
+    assert len(set(folds.tolist())) > 2  # the other folds have classifiers
+    assert set(folds[20:].tolist()) == {-1}
+    assert math.isnan(t.fold_auc(labels, columns[:, 0], folds))
+
+
+def test_a_resample_without_one_of_the_sets_does_not_count():
+    # A tune of either set in the one fold: half of the resamples have two of the same.
+    labels, folds, groups = np.array([0, 1]), np.array([0, 0]), np.array([0, 1])
+    found = t._interval(labels, np.array([0.0, 1.0]), folds, groups, np.random.default_rng(0))
+    assert found == (1.0, 1.0)
 
 
 def test_without_scikit_learn(monkeypatch):

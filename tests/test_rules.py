@@ -44,6 +44,8 @@ def tune(pitches, lengths=None, **more):
         ("ends_stable", tune([62, 60]), 1.0, []),
         ("ends_stable", tune([60, 67]), 0.5, []),
         ("ends_stable", tune([60, 62]), 0.0, ["bar 1 beat 2 (D4)"]),
+        ("ends_stable", tune([60, 63]), 0.5, []),  # C major, on E flat: either third counts
+        ("strong_notes_stable", tune([63, 60, 60, 60]), 1.0, []),
         ("strong_notes_stable", tune([60] * 4 + [62]), 0.5, ["bar 2 beat 1 (D4)"]),
         ("long_notes_on_beat", tune([60] * 3, [240, 480, 480]), 0.0,
          ["bar 1 beat 1.5 (C4)", "bar 1 beat 2.5 (C4)"]),
@@ -51,11 +53,20 @@ def tune(pitches, lengths=None, **more):
         ("rests_at_phrase_ends", tune([60, 62, None, 64], [960, 240, 240, 960]), 0.0,
          ["bar 1 beat 3 (D4)"]),
         ("one_harmony_a_bar", tune([60, 64, 67, 72]), 1.0, []),
+        # C and E count double in 4/4, so C E G has 4 of 6; in 3/4 all do, and it has 2 of 3.
+        ("one_harmony_a_bar", tune([60, 62, 64, 65]), 2 / 3, []),
+        ("one_harmony_a_bar", tune([60, 62, 64], meters=(Meter(0, 3, 4),)), 2 / 3, []),
+        # E and F offbeat, D on beat 2: A C E and C E G have C and E, 2 + 1 of 5.
+        ("one_harmony_a_bar", tune([60, 64, 62, 65], [240, 240, 240, 240]), 3 / 5, []),
         ("rhythm_consistent", tune([60] * 8), 1.0, []),
         ("rhythm_consistent", tune([60] * 5, [Q] * 4 + [4 * Q]), 0.25,
          ["bar 1 beat 1 (bar)", "bar 2 beat 1 (bar)"]),
         ("bars_return", tune([60, 62, 64, 65] * 4), 1.0, []),
         ("bars_return", tune([60, 62, 64, 65]), None, []),
+        # Of C D E F and D E F G three notes are two semitones apart and one is one: (3/4)².
+        # A bar of one note is none; two more have no onset in common with another bar.
+        ("bars_return", tune([60, 62, 64, 65, 62, 64, 65, 67, 60, *[None, 60, 60, None] * 2],
+                             [*[Q] * 8, 4 * Q, 240, Q, Q, 720, 120, Q, Q, 840]), 9 / 32, []),
         ("motifs_return", tune([60, 62, 64, 65, 67] * 4), 1.0, []),
         ("motifs_return", tune([60, 62]), None, []),
         ("not_hammered", tune([60] * 8), 0.75, ["bar 2 beat 3 (C4)"]),
@@ -78,6 +89,8 @@ def test_weak_notes_and_phrase_ends():
     assert judge(eighths)["weak_notes_by_step"].score == 0.5
     halves = tune([60, 62, 65, 60, 62, 60], [Q, Q, 2 * Q, Q, Q, 2 * Q])
     assert judge(halves)["phrases_end_stable"].score == 0.0  # ends on F, a fourth above
+    flat = tune([60, 62, 63, 60, 62, 60], [Q, Q, 2 * Q, Q, Q, 2 * Q])
+    assert judge(flat)["phrases_end_stable"].score == 1.0  # the minor third, in major too
 
 
 def test_a_pickup_is_bar_zero_and_counts_back_from_its_barline():

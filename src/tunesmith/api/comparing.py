@@ -18,6 +18,7 @@ from tunesmith.files import write_atomically
 from tunesmith.keyfinding import with_estimates
 from tunesmith.melody import Melody
 from tunesmith.tokens import Vocabulary, vocabulary_from_dict
+from tunesmith.tokens.base import Encoded
 
 _CODE = (baselines, melody_models, ppm)
 
@@ -115,8 +116,19 @@ def _training(corpus: Corpus, vocabulary: Vocabulary) -> list[Melody]:
     for tune in corpus.tunes("train"):
         melody = with_estimates(tune.melody)
         try:
-            vocabulary.encode(melody)
+            encoded = vocabulary.encode(melody)
         except InputError:
             continue  # counted where the model's tokens are made
-        found.setdefault(tune.key, melody)
+        found.setdefault(tune.key, as_told(melody, encoded, vocabulary))
     return list(found.values())
+
+
+def as_told(melody: Melody, encoded: Encoded, vocabulary: Vocabulary) -> Melody:
+    """The melody as its tokens tell it, so that all pay for the same events.
+
+    Where the grid moves no note it is the melody itself. So it is for tokens that say no times,
+    of which the baselines see the ids alone.
+    """
+    if vocabulary.kind != "notes" or not encoded.moved:
+        return melody
+    return vocabulary.decode(encoded.ids)

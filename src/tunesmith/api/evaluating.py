@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tunesmith.api.comparing import Baselines
+from tunesmith.api.comparing import Baselines, as_told
 from tunesmith.api.composing import Model
 from tunesmith.corpus import Corpus
 from tunesmith.corpus.store import Tune
@@ -87,8 +87,15 @@ class Evaluation:
         return float(np.exp(self.loss))
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain data, for JSON; intervals as [value, low, high]."""
-        return {**asdict(self), "perplexity": self.perplexity}
+        """As plain data, for JSON; intervals as [value, low, high], None for no ends."""
+        tables = {
+            name: [
+                {k: _json(v) if isinstance(v, Interval) else v for k, v in vars(row).items()}
+                for row in rows
+            ]
+            for name, rows in vars(self).items() if name in ("rows", "sources", "positions")
+        }  # fmt: skip
+        return {**asdict(self), **tables, "perplexity": self.perplexity}
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,8 @@ class Held:
     """The tunes to be scored.
 
     Attributes:
-        melodies, ids, sources: of each tune.
+        melodies: each tune, as the tokens tell it; see `as_told`.
+        ids, sources: of each tune.
         left_out: what was not taken, by reason.
     """
 
@@ -192,7 +200,7 @@ def held_tunes(corpus: Corpus, model: Model, split: str, limit: int | None) -> H
         except InputError:
             held.left_out["no tokens can say"] = held.left_out.get("no tokens can say", 0) + 1
             continue
-        held.melodies.append(melody)
+        held.melodies.append(as_told(melody, encoded, model.vocabulary))
         held.ids.append(encoded.ids)
         held.sources.append(tune.source)
         moved = "notes moved by the grid"
@@ -208,12 +216,31 @@ def held_tunes(corpus: Corpus, model: Model, split: str, limit: int | None) -> H
 def warning_of(provenance: dict[str, Any], corpus: Corpus, split: str) -> str:
     """Why figures on a side of a corpus may flatter a model; '' if they do not.
 
-    Judged by what the checkpoint says of its training: the hash of the split, and the
-    names and hashes of its sources.
+    Judged by what the checkpoint says of its training, and of that of the models it started
+    from: the hash of the split, and the names and hashes of its sources.
     """
-    if "split_sha256" not in provenance:
+    for trained in _trainings(provenance):
+        if warning := _warning_of_one(trained, corpus, split):
+            return warning
+    return ""
+
+
+def _trainings(provenance: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What a model says of its training, then of that of the model it started from, and so on."""
+    yield provenance
+    while before := provenance.get("started_from"):
+        if "split_sha256" not in before and before.get("sources") == provenance.get("sources"):
+            # Older models do not keep the split of what they started from: here, the same files.
+            before = {k: v for k, v in provenance.items() if k == "split_sha256"} | before
+        provenance = before
+        yield provenance
+
+
+def _warning_of_one(provenance: dict[str, Any], corpus: Corpus, split: str) -> str:
+    """As `warning_of`, of one training."""
+    if not provenance.keys() & {"split_sha256", "sources"}:
         return "the model does not say what it was trained on: it may know these tunes"
-    if provenance["split_sha256"] == corpus.manifest["split"]["sha256"]:
+    if provenance.get("split_sha256") == corpus.manifest["split"]["sha256"]:
         return {
             "train": "the model was trained on these very tunes: this is no honest figure",
             "validation": "the model's best checkpoint was chosen on these tunes: "
@@ -325,6 +352,10 @@ def _bar_numbers(melody: Melody) -> NDArray[np.int64]:
     starts = [bar.start for bar in melody.bars]
     onsets = [note.onset for note in melody.notes]
     return np.searchsorted(starts, onsets, side="right") - bool(melody.pickup)
+
+
+def _json(interval: Interval) -> list[float | None]:
+    return [None if np.isnan(v) else v for v in interval]
 
 
 def _mean(bits: Sequence[Bits]) -> Bits:

@@ -165,7 +165,9 @@ def _provenance(
         "tokens": counts,
     }
     if base:
-        kept = ("made_by", "licence", "sources", "scores", "training", "started_from")
+        kept = (
+            "made_by", "licence", "split_sha256", "sources", "scores", "training", "started_from",
+        )  # fmt: skip
         before = {k: v for k, v in base.provenance.items() if k in kept}
         if "training" in before:  # the tokens stand beside the weights
             before["training"] = {k: v for k, v in before["training"].items() if k != "vocabulary"}

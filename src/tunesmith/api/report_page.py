@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tunesmith.api.evaluating import warning_of
 from tunesmith.evaluation.findings import (
     COMPARED,
     MELODIES,
@@ -48,8 +49,8 @@ def blocks(made: Report) -> list[Block]:
             f"A model of {_parameters(made):,} parameters, vocabulary "
             f"'{made.model.vocabulary.kind}', trained on {sides['train']:,} tunes for "
             f"{made.records[-1]['step']:,} of {made.plan['steps']:,} steps and watched on "
-            f"{sides['validation']:,} tunes that were held out with all their "
-            "near-duplicates. Brackets hold 95 % intervals (bootstrap over tunes) unless they "
+            f"{sides['validation']:,} tunes that were held out{_how_honest(made)}. Brackets hold "
+            "95 % intervals (bootstrap over tunes; of fewer than 5 there is none) unless they "
             "say otherwise. A sentence that judges stands here only where the whole interval "
             "is on its side."
         ),
@@ -63,6 +64,15 @@ def blocks(made: Report) -> list[Block]:
     licence = made.model.checkpoint.provenance.get("licence", "not stated")
     page.append(Text(f"Model {sha}; licence of the weights: {licence}."))
     return page
+
+
+def _how_honest(made: Report) -> str:
+    """What may be said of the tunes held out; those of models it started from count too."""
+    provenance = made.model.checkpoint.provenance
+    if made.corpus is None:
+        return "" if "started_from" in provenance else " with all their near-duplicates"
+    warning = warning_of(provenance, made.corpus, "test")
+    return f"; but {warning}" if warning else " with all their near-duplicates"
 
 
 def _parameters(made: Report) -> int:
@@ -339,4 +349,4 @@ def _bracketed(figure: Figure, digits: int) -> str:
     if math.isnan(figure.value):
         return "—"
     value, low, high = (f"{v:.{digits}f}" for v in figure)
-    return f"{value} [{low}, {high}]"
+    return value if math.isnan(figure.low) else f"{value} [{low}, {high}]"

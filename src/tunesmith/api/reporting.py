@@ -27,6 +27,8 @@ from tunesmith.evaluation.findings import (
     difference,
     findings,
     mean,
+    ratio,
+    ratio_difference,
     relative_excess,
 )
 from tunesmith.evaluation.likelihood import Interval, bits_per_note, score_tunes
@@ -307,7 +309,7 @@ def _measured(melody: Melody) -> dict[str, Any]:
 def _measure_originality(
     made: Report, corpus: Corpus, generated: Sequence[Melody], human: Sequence[Melody]
 ) -> None:
-    """Shares of 12-interval runs seen in training, and longest shared runs.
+    """Shares of 12-interval runs seen in training, of all tunes' runs together, and longest runs.
 
     Held-out tunes that are variants of a training tune are left out of the human figure,
     which makes it the stricter one.
@@ -316,9 +318,9 @@ def _measure_originality(
     ours = [originality.judge(index, m) for m in generated]
     theirs = [o for o in (originality.judge(index, m) for m in human) if not o.is_variant]
     made.variants = len(human) - len(theirs)
-    shares = [[o.share_of_12_grams_seen for o in side] for side in (ours, theirs)]
+    seen = [([o.grams_seen for o in side], [o.grams for o in side]) for side in (ours, theirs)]
     runs = [[float(o.longest_run.notes) for o in side] for side in (ours, theirs)]
-    for who, share, run in zip(("generated", "human"), shares, runs, strict=True):
-        made.figures[f"{who}_seen"] = mean(share)
+    for who, share, run in zip(("generated", "human"), seen, runs, strict=True):
+        made.figures[f"{who}_seen"] = ratio(share)
         made.figures[f"{who}_longest_run"] = mean(run)
-    made.figures["copied_beyond_human"] = difference(*shares, plain=True)
+    made.figures["copied_beyond_human"] = ratio_difference(*seen)

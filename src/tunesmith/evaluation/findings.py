@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tunesmith.evaluation.likelihood import FEWEST_TUNES
 from tunesmith.evaluation.rules import RULES
 
 Floats = NDArray[np.float64]
@@ -27,7 +28,8 @@ class Figure(NamedTuple):
 
     Attributes:
         value: the estimate.
-        low, high: ends of the interval: 95 % where nothing else is said.
+        low, high: ends of the interval: 95 % where nothing else is said; NaN where there
+            are too few tunes for one.
     """
 
     value: float
@@ -78,7 +80,7 @@ class Finding:
         sentence: '{name}' shows a figure with its interval, '{name:.1f}' in that form,
             '{name|%}' as a percentage, '{name|+%}' with its sign.
         command: for a weakness, the command that addresses it; {run}, {corpus}, {steps},
-            {twice} and {best_step} are filled in.
+            {twice} and {best_step} are filled in, and figures by their names.
     """
 
     name: str
@@ -120,7 +122,7 @@ WORTH_IT = 0.01
 HALF_SD = 0.5
 """Standard deviations between tunes: a medium difference (Cohen 1988, ch. 2)."""
 COPIED = 0.02
-"""Share of 12-note runs seen in training, beyond that of held-out human tunes."""
+"""Share of 12-interval runs seen in training, beyond that of held-out human tunes."""
 
 _LONGER = "tunesmith train {corpus} --out longer --steps {twice}"
 _SAFER = "tunesmith generate --model {run} --top-p 0.85 --count 8 --out safer"
@@ -278,7 +280,7 @@ def _ruled(name: str) -> Iterator[Finding]:
     yield Finding(
         f"rule_broken_{name}", MELODIES, WEAKNESS, (Below(away, -HALF_SD),),
         f"The melodies break a rule more than held-out human tunes:{shown}",
-        f"{_KEPT} {name}=0.5",
+        f"{_KEPT} {name}={{human_rule_{name}}}",
     )  # fmt: skip
 
 
@@ -291,7 +293,7 @@ _COPY_ROWS = (
         "tunesmith generate --model {run} --count 8 --from 64 --max-copy 12 --out less-copied",
     ),
     Finding(
-        "original", MELODIES, STRENGTH, (Below("copied_beyond_human", COPIED),),
+        "original", MELODIES, STRENGTH, (Below("copied_beyond_human", 0.0),),
         "It copies no more than people do: {generated_seen|%} of its 12-interval runs stand in "
         "training tunes, and {human_seen|%} of those of held-out human tunes; the difference is "
         "{copied_beyond_human|+%}.",
@@ -331,32 +333,30 @@ def findings(
         names: what stands in commands: run, corpus, steps, twice, best_step.
         table: the rows.
     """
+    filled = {**{name: f"{figure.value:.2f}" for name, figure in figures.items()}, **names}
     for finding in table:
         if finding.holds(figures):
-            yield Said(finding, finding.said(figures), finding.command.format(**names))
+            yield Said(finding, finding.said(figures), finding.command.format(**filled))
 
 
-def difference(
-    ours: Sequence[float], theirs: Sequence[float], *, plain: bool = False, draws: int = 2000
-) -> Figure:
+def difference(ours: Sequence[float], theirs: Sequence[float], *, draws: int = 2000) -> Figure:
     """Mean of `ours` minus mean of `theirs`, in standard deviations of `theirs` between tunes.
 
     d = (mean x - mean y) / sd y (Glass 1976), with a percentile bootstrap over the tunes of
     both sets, the standard deviation held. Values that are NaN are left out. NaN where a
-    set has fewer than two values or, unless `plain`, all of `theirs` are one value.
+    set has fewer than two values, or all of `theirs` are one value.
 
     Args:
         ours: a value for each tune.
         theirs: the same of what it is compared with.
-        plain: in the unit of the values, not in standard deviations.
         draws: resamples; seeded, so the same each time.
     """
     x, y = _known(ours), _known(theirs)
-    if len(x) < 2 or len(y) < 2 or not (plain or y.std() > 0):
+    if len(x) < 2 or len(y) < 2 or not y.std() > 0:
         return Figure(math.nan, math.nan, math.nan)
-    scale = 1.0 if plain else float(y.std(ddof=1))
-    low, high = np.percentile((_means(x, draws, 1) - _means(y, draws, 2)) / scale, [2.5, 97.5])
-    return Figure(float(x.mean() - y.mean()) / scale, float(low), float(high))
+    scale = float(y.std(ddof=1))
+    apart = (_means(x, draws, 1) - _means(y, draws, 2)) / scale
+    return _figure(float(x.mean() - y.mean()) / scale, apart, min(len(x), len(y)))
 
 
 def mean(values: Sequence[float], *, draws: int = 2000) -> Figure:
@@ -364,32 +364,52 @@ def mean(values: Sequence[float], *, draws: int = 2000) -> Figure:
     x = _known(values)
     if not len(x):
         return Figure(math.nan, math.nan, math.nan)
-    low, high = np.percentile(_means(x, draws, 1), [2.5, 97.5])
-    return Figure(float(x.mean()), float(low), float(high))
+    return _figure(float(x.mean()), _means(x, draws, 1), len(x))
 
 
-def relative_excess(
-    ours: tuple[Sequence[float], Sequence[float]],
-    theirs: tuple[Sequence[float], Sequence[float]],
-    *,
-    draws: int = 2000,
-) -> Figure:
-    """(sum bits / sum notes) of `ours` over that of `theirs`, minus 1; above -1.
+Parts = tuple[Sequence[float], Sequence[float]]
+"""Of each tune what is counted, and among how many; such as bits and notes."""
+
+
+def ratio(ours: Parts, *, draws: int = 2000) -> Figure:
+    """The sum of what is counted over the sum of among how many, over all tunes together.
 
     Args:
-        ours: bits and notes of each tune; at least one note in every tune.
-        theirs: the same of what it is compared with.
-        draws: resamples of the percentile bootstrap over the tunes of each.
+        ours: of each tune; one of which nothing is to be counted has no say. NaN for no other.
+        draws: resamples of the percentile bootstrap over tunes.
     """
+    return _figure(*_ratios(ours, draws, 1))
 
-    def ratio(pair: tuple[Sequence[float], Sequence[float]], seed: int) -> tuple[float, Floats]:
-        bits, notes = np.asarray(pair[0], float), np.asarray(pair[1], float)
-        picks = np.random.default_rng(seed).integers(len(bits), size=(draws, len(bits)))
-        return float(bits.sum() / notes.sum()), bits[picks].sum(1) / notes[picks].sum(1)
 
-    (a, many_a), (b, many_b) = ratio(ours, 1), ratio(theirs, 2)
-    low, high = np.percentile(many_a / many_b - 1, [2.5, 97.5])
-    return Figure(a / b - 1, float(low), float(high))
+def ratio_difference(ours: Parts, theirs: Parts, *, draws: int = 2000) -> Figure:
+    """`ratio` of `ours` minus that of `theirs`; a bootstrap over the tunes of each."""
+    (a, many_a, n), (b, many_b, m) = _ratios(ours, draws, 1), _ratios(theirs, draws, 2)
+    return _figure(a - b, many_a - many_b, min(n, m))
+
+
+def relative_excess(ours: Parts, theirs: Parts, *, draws: int = 2000) -> Figure:
+    """`ratio` of `ours` over that of `theirs`, minus 1; above -1. As `ratio_difference`."""
+    (a, many_a, n), (b, many_b, m) = _ratios(ours, draws, 1), _ratios(theirs, draws, 2)
+    return _figure(a / b - 1, many_a / many_b - 1, min(n, m))
+
+
+def _ratios(parts: Parts, draws: int, seed: int) -> tuple[float, Floats, int]:
+    """The ratio, that of each resample, and how many tunes have a say."""
+    counted, among = (np.asarray(p, np.float64) for p in parts)
+    counted, among = counted[among > 0], among[among > 0]
+    if not len(among):
+        return math.nan, np.full(draws, math.nan), 0
+    picks = np.random.default_rng(seed).integers(len(among), size=(draws, len(among)))
+    many = counted[picks].sum(1) / among[picks].sum(1)
+    return float(counted.sum() / among.sum()), many, len(among)
+
+
+def _figure(value: float, resampled: Floats, tunes: int) -> Figure:
+    """A value with the interval that its resamples span, if they are of enough tunes."""
+    if tunes < FEWEST_TUNES:
+        return Figure(value, math.nan, math.nan)
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    return Figure(value, float(low), float(high))
 
 
 def _known(values: Sequence[float]) -> Floats:

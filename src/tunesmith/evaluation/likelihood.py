@@ -21,6 +21,10 @@ Floats = NDArray[np.float64]
 HEADER, END = -1, -2
 """Owners of ids that belong to no note: what precedes the notes, and what follows them."""
 
+FEWEST_TUNES = 5
+"""Tunes of which an interval is given. Resamples of fewer are too much alike: those of one tune
+are all the same, as if there were no doubt."""
+
 _PITCH = re.compile(r"pitch:\d+|[A-Ga-g]")
 _RESTS = ("rest", "R")
 
@@ -30,7 +34,8 @@ class Interval(NamedTuple):
 
     Attributes:
         value: over all tunes.
-        low, high: the 2.5th and 97.5th percentile over resampled tunes.
+        low, high: the 2.5th and 97.5th percentile over resampled tunes; NaN for fewer than
+            `FEWEST_TUNES`.
     """
 
     value: float
@@ -38,6 +43,8 @@ class Interval(NamedTuple):
     high: float
 
     def __str__(self) -> str:
+        if math.isnan(self.low):
+            return f"{self.value:.3f}"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
@@ -221,6 +228,8 @@ def bits_per_note(
         draws: how many resamples (Efron and Tibshirani 1993, ch. 13).
     """
     b, n = np.asarray(bits, float), np.asarray(notes, float)
+    if (n > 0).sum() < FEWEST_TUNES:
+        return Interval(float(b.sum() / n.sum()), math.nan, math.nan)
     picks = np.random.default_rng(seed).integers(len(b), size=(draws, len(b)))
     totals = n[picks].sum(axis=1)
     ratios = b[picks].sum(axis=1)[totals > 0] / totals[totals > 0]

@@ -47,8 +47,10 @@ class Line:
 
     @cached_property
     def onsets(self) -> Ints:
-        """Steps from the start, (notes,)."""
-        return _steps([n.onset for n in self.melody.notes])
+        """Steps from the start, (notes,); the last step of the last bar at most."""
+        onsets = _steps([n.onset for n in self.melody.notes])
+        end = int(_steps([self.melody.bars[-1].end])[0])
+        return np.minimum(onsets, end - 1)  # a short last note may round to the barline after it
 
     @cached_property
     def lengths(self) -> Ints:

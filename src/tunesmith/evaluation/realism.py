@@ -261,7 +261,7 @@ class Realism:
     """What `realism` found.
 
     Attributes:
-        size: tunes in each sample.
+        size: tunes in each sample; in the smallest, where near-duplicates let halves differ.
         draws: how often they were drawn.
         rows: by feature.
         frechet, frechet_floor: of the set and of the halves, means over the draws.
@@ -304,7 +304,8 @@ def realism(
     """The figures of a set of tunes against a reference, by the protocol above.
 
     Raises:
-        InputError: if one of them has too few tunes.
+        InputError: if one of them has too few tunes, or a half of the reference has, which
+            holds no near-duplicate of the other.
     """
     if len(tunes) < FEWEST or len(reference) < 2 * FEWEST:
         raise InputError(
@@ -320,8 +321,16 @@ def realism(
     found: dict[str, list[tuple[float, ...]]] = {name: [] for name in FEATURES}
     distances: list[tuple[float, float]] = []
     three: list[list[float]] = []
+    smallest = size
     for _ in range(draws):
         first, second = halves(groups, size, rng)
+        smallest = min(smallest, len(first))
+        if smallest < FEWEST:
+            raise InputError(
+                f"the {len(reference)} tunes of the reference are variants of few tunes: it cannot "
+                f"be cut into halves of {FEWEST} or more without variants of one tune in both",
+                remedy="give a reference with more different tunes",
+            )
         sample = rng.permutation(len(tunes))[: len(first)]
         for name, e in estimators.items():
             a, b = (e.distribution(real[name][side]) for side in (first, second))
@@ -340,7 +349,7 @@ def realism(
     floor, ours_apart = np.mean(distances, axis=0)
     kl, error, grams = np.mean(three, axis=0)
     return Realism(
-        size,
+        smallest,
         draws,
         {name: _row(table[name], real[name], np.array(found[name])) for name in FEATURES},
         float(ours_apart),

@@ -24,7 +24,8 @@ LEAP = 5
 """Semitones of a leap at least: a fourth."""
 
 STABLE = {0: 1.0, 3: 0.5, 4: 0.5, 7: 0.5}
-"""How stable a degree is, by semitones above the tonic; others not at all."""
+"""How stable a degree is, by semitones above the tonic, either third in every mode; others not
+at all."""
 
 
 def _share(
@@ -210,10 +211,10 @@ def rests_at_phrase_ends(heard: Heard) -> RuleScore:
 
 
 def ends_stable(heard: Heard) -> RuleScore:
-    """1 if the tune ends on the tonic, 0.5 on its third or fifth, else 0.
+    """1 if the tune ends on the tonic, 0.5 on its fifth or on either third, else 0.
 
-    Never undefined. Source: Krumhansl (1990), of the stability of degrees; Meyer, Emotion and
-    Meaning in Music (1956), of closure.
+    In every mode the major and the minor third count alike. Never undefined. Source: Krumhansl
+    (1990), of the stability of degrees; Meyer, Emotion and Meaning in Music (1956), of closure.
     """
     last = len(heard.pitches) - 1
     score = STABLE.get(heard.degrees[last], 0.0)
@@ -224,8 +225,9 @@ def ends_stable(heard: Heard) -> RuleScore:
 def phrases_end_stable(heard: Heard) -> RuleScore:
     """The share of phrase ends (`Heard.phrase_ends`), but the last, on degree 1, 3, 5 or 2.
 
-    Degree 2 stands for the half cadence. Range 0 to 1; None with one phrase. Source: cadences;
-    Lerdahl, Tonal Pitch Space (2001), of stability.
+    Either third will do, in every mode; degree 2, the major second, stands for the half cadence.
+    Range 0 to 1; None with one phrase. Source: cadences; Lerdahl, Tonal Pitch Space (2001), of
+    stability.
     """
     return _share(
         heard, "phrases_end_stable", heard.phrase_ends[:-1],
@@ -236,8 +238,8 @@ def phrases_end_stable(heard: Heard) -> RuleScore:
 def strong_notes_stable(heard: Heard) -> RuleScore:
     """The share of notes on downbeats that are degree 1, 3 or 5 of the key.
 
-    Range 0 to 1; None without notes on a downbeat. Source: Lerdahl (2001), stability
-    conditions; Krumhansl (1990).
+    Either third will do, in every mode. Range 0 to 1; None without notes on a downbeat.
+    Source: Lerdahl (2001), stability conditions; Krumhansl (1990).
     """
     strong = [i for i, w in enumerate(heard.weights) if w == 0]
     return _share(
@@ -249,8 +251,9 @@ def strong_notes_stable(heard: Heard) -> RuleScore:
 def one_harmony_a_bar(heard: Heard) -> RuleScore:
     """The mean over bars of the largest share of a bar's time that one triad holds.
 
-    Triads are the major and minor ones in the key's scale; notes count by the time to the next
-    onset, those on a beat double. Places: bars under 0.4. Range 0 to 1; None if no full bar has
+    Triads are the major and minor ones in the key's scale. Notes count by the time to the next
+    onset, and double on the strongest two levels of the metre: in 4/4 the downbeat and the half
+    bar, in 3/4 every beat. Places: bars under 0.4. Range 0 to 1; None if no full bar has
     three notes. Source: Povel and Jansen, Harmonic factors in the perception of tonal
     melodies, Music Perception 20 (2002); Temperley (2001).
     """
@@ -285,9 +288,10 @@ def one_harmony_a_bar(heard: Heard) -> RuleScore:
 def bars_return(heard: Heard) -> RuleScore:
     """The mean over full bars of how well the best other bar agrees in pitch at equal onsets.
 
-    Agreement is the number of onsets that both have with the same pitch, or with one
-    constant shift of degree for all, over the number of onsets of either, squared so that near
-    misses count little. Range 0 to 1; None for fewer than four bars of two notes.
+    Of the onsets that two bars have in common, two at least, the commonest shift in semitones is
+    taken, 0 or any other. Agreement is how many onsets have this shift, over the number of onsets
+    of either bar, squared so that near misses count little. Bars with one note do not count, nor
+    those after the first 128 others. Range 0 to 1; None for fewer than four bars of two notes.
     Source: Meyer, Explaining Music (1973), of conformant relationships; Huron (2006), ch. 13.
     """
     bars = [

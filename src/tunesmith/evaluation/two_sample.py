@@ -64,7 +64,7 @@ def two_sample(first: Sequence[Melody], second: Sequence[Melody], *, seed: int =
 
     Raises:
         MissingExtraError: without scikit-learn.
-        InputError: if a set has fewer than `FEWEST` tunes.
+        InputError: if a set has fewer than `FEWEST` tunes, or fewer than `FOLDS` clusters.
     """
     if min(len(first), len(second)) < FEWEST:
         raise InputError(
@@ -77,6 +77,13 @@ def two_sample(first: Sequence[Melody], second: Sequence[Melody], *, seed: int =
     melodies = [*picked[0], *picked[1]]
     labels = np.repeat([0, 1], size)
     groups = clusters(melodies)
+    different = [len(np.unique(groups[labels == label])) for label in (0, 1)]
+    if min(different) < FOLDS:
+        raise InputError(
+            f"sets of {size} tunes that are variants of {different[0]} and {different[1]} tunes "
+            "cannot be told apart by a classifier",
+            remedy=f"give at least {FOLDS} of each that are no variants of one another",
+        )
     scores, folds = _scores(_columns(melodies), _grams(melodies), labels, groups, seed)
     found = {name: fold_auc(labels, s, folds) for name, s in scores.items()}
     best = max(found, key=found.__getitem__)
@@ -108,7 +115,7 @@ def _interval(
 ) -> tuple[float, float]:
     members = [
         [np.flatnonzero((groups == g) & (folds == f)) for g in np.unique(groups[folds == f])]
-        for f in range(FOLDS)
+        for f in np.unique(folds[folds >= 0])
     ]
     drawn = []
     for _ in range(BOOTSTRAPS):
@@ -116,7 +123,8 @@ def _interval(
         for fold in members:
             picks = np.concatenate([fold[i] for i in rng.integers(len(fold), size=len(fold))])
             each.append(auc(labels[picks], scores[picks]))
-        drawn.append(float(np.nanmean(each)))
+        if not np.isnan(each).all():  # few clusters: a resample may miss one set in every fold
+            drawn.append(float(np.nanmean(each)))
     low, high = np.percentile(drawn, [2.5, 97.5])
     return float(low), float(high)
 
@@ -154,12 +162,17 @@ def _grams(melodies: Sequence[Melody]) -> NDArray[np.float32]:
 def _scores(
     columns: Floats, grams: NDArray[np.float32], labels: Ints, groups: Ints, seed: int
 ) -> tuple[dict[str, Floats], Ints]:
-    """Each classifier's score of every tune by the fit that did not see it, and the folds."""
+    """Each classifier's score of every tune by the fit that did not see it, and the folds.
+
+    A fold is left out, and its tunes are in -1, if what there is to learn from is of one set.
+    """
     kit = _kit()
     scores = {"logistic": np.zeros(len(labels)), "boosting": np.zeros(len(labels))}
-    folds = np.zeros(len(labels), dtype=np.int64)
+    folds = np.full(len(labels), -1, dtype=np.int64)
     splitter = kit["StratifiedGroupKFold"](FOLDS, shuffle=True, random_state=seed)
     for fold, (seen, unseen) in enumerate(splitter.split(columns, labels, groups)):
+        if not len(unseen) or len(np.unique(labels[seen])) < 2:
+            continue
         folds[unseen] = fold
         mean = _known_mean(columns[seen])
         filled = np.where(np.isnan(columns), mean, columns)
