@@ -85,6 +85,17 @@ def _archives() -> Iterator[tuple[str, Callable[[Path], None]]]:
             for i in range(60_000):
                 archive.writestr(zipfile.ZipInfo(f"{i}.xml"), b"<x/>")
 
+    def other_packing(path: Path) -> None:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+            archive.writestr("score.xml", b" " * (256 * MB))
+
+    def below_the_limit(path: Path) -> None:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for i in range(1000):
+                archive.writestr(f"{i}.xml", b" " * (5 * MB))
+
+    yield "256 MB packed by bzip2 .mxl", other_packing
+    yield "a thousand files of 5 MB .mxl", below_the_limit
     yield "forty files of 15 MB .mxl", many
     yield "60,000 files .mxl", entries
 
@@ -134,6 +145,15 @@ def _midis() -> Iterator[tuple[str, Callable[[], bytes]]]:
         "1/64 bars for five hours .mid",
         lambda: midi(b"\0\xff\x58\x02\x01\x06" + b"\0\x90\x3c\x40" + b"\xff\xff\xff\x07\x3c\0"),
     )
+    pitches = [bytes((i % 128,)) for i in range(98_000)]
+    yield (
+        "98,000 notes that sound on .mid",
+        lambda: midi(
+            notes * 100,
+            b"".join(b"\x01\x90" + p + b"\x40" for p in pitches)
+            + b"".join(b"\x01" + p + b"\0" for p in pitches),
+        ),
+    )
     yield "100 MB .mid", lambda: midi(b"\0\xb0\x01\x01" * (25 * MB))
 
 
@@ -164,6 +184,11 @@ def _abcs() -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield "a million tunes .abc", lambda: b"X:1\nK:C\nC\n\n" * 1_000_000
     yield "five million X: .abc", lambda: b"X:\n" * 5_000_000
     yield "a title of 15 MB .abc", lambda: b"X:1\nT:" + b"a " * (7 * MB) + b"\nK:C\nCDEF|\n"
+    blank = b" " * 400_000
+    yield "a tempo of blanks .abc", lambda: b"X:1\nQ:1" + blank + b"x\nK:C\nCDEF|\n"
+    yield "a metre of blanks .abc", lambda: b"X:1\nM:1" + blank + b"x\nK:C\nCDEF|\n"
+    yield "a chord name of digits .abc", lambda: head + b'"C' + b"1" * 400_000 + b'x"CDEF|'
+    yield "a short name of digits .abc", lambda: head + b'"C' + b"1" * 35 + b'x"CDEF|'
     yield "a key of 1 MB .abc", lambda: b"X:1\nK:" + b"C " * (MB // 2) + b"\nCDEF|\n"
 
 
@@ -189,6 +214,12 @@ def _others() -> Iterator[tuple[str, Callable[[], bytes]]]:
     )
     yield "a note of a million noughts .krn", lambda: head + b"0" * 1_000_000 + b"c\n*-\n"
     yield "a token of 15 MB .krn", lambda: head + b"4" + b"c" * (15 * MB) + b"\n*-\n"
+    chords = b"**kern\t**mxhm\n*M4/4\t*\n%s*-\t*-\n"
+    yield "a chord name of 4 MB .krn", lambda: chords % (b"4c\tC" + b" o" * (2 * MB) + b"\n")
+    yield (
+        "16 million chord names .krn",
+        lambda: chords % ((b"4c\tC" + b" C" * 4000 + b"\n") * 4000),
+    )
     yield "a million dots .krn", lambda: head + b"4" + b"." * 1_000_000 + b"c\n*-\n"
     yield "a million tunes .krn", lambda: b"**kern\n4c\n*-\n" * 1_000_000
     yield "nested a million deep .json", lambda: b"[" * 1_000_000

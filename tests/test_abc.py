@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from fractions import Fraction
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from tunesmith.errors import InputError
 from tunesmith.formats.abc import dumps, scan
-from tunesmith.formats.abc_fields import parse_key, parse_meter, parse_tempo
+from tunesmith.formats.abc_fields import parse_key, parse_meter, parse_tempo, parse_unit
 from tunesmith.formats.abc_tokens import tokens
 from tunesmith.formats.reading import Reading
 from tunesmith.melody import Chord, Key, Melody, Meter, Note
@@ -156,6 +157,25 @@ def test_signatures() -> None:
     assert notes("F G A B", key="none") == "65 67 69 71"
 
 
+@pytest.mark.parametrize(
+    ("text", "signature"),
+    [
+        ("F clef=bass", {"B": -1}), ("Eb clef=alto", {"B": -1, "E": -1, "A": -1}),
+        ("E middle=d", {"F": 1, "C": 1, "G": 1, "D": 1}), ("G clef=F4", {"F": 1}),
+        ("F clef=b", {"B": -1}), ("F bass ^f", {"B": -1, "F": 1}),
+        ("Am clef=bass =c_e", {"C": 0, "E": -1}),
+    ],
+)  # fmt: skip
+def test_a_clef_alters_nothing(text: str, signature: dict[str, int]) -> None:
+    assert parse_key(text).signature == signature
+
+
+def test_a_clef_among_the_music_keeps_the_key() -> None:
+    reading = read("F4|[K:clef=bass]F4|]", key="G")
+    assert reading.melody and reading.melody.pitches == (66, 66)
+    assert not reading.remarks
+
+
 @pytest.mark.parametrize("text", ["Zfoo", "H", "Bn", "Gxyz", "G#####"])
 def test_keys_that_are_none(text: str) -> None:
     with pytest.raises(InputError, match="is no key"):
@@ -179,6 +199,37 @@ def test_tempos() -> None:
         ('"Slow"', None), ("1/4=0", None), ("fast=1", None), ("1/0=5", 20.0),
     ]:  # fmt: skip
         assert parse_tempo(text, eighth) == quarters, text
+
+
+@pytest.mark.parametrize(
+    ("music", "tempo", "remarks"),
+    [
+        ("[Q:1/4=90]C4|", 90.0, {}),
+        ("Q:1/4=90\nC4|[Q:1/4=60]D4|", 90.0, {"tempo changes dropped": 1}),
+        ("[Q:1/4=90][Q:1/4=60]C4|", 90.0, {"tempo changes dropped": 1}),
+        ("C4|[Q:1/4=90]D4|", None, {"tempo changes dropped": 1}),
+        ('[Q:"Slow"]C4|', None, {"tempo without a number passed over": 1}),
+    ],
+)
+def test_the_first_tempo_may_stand_before_the_first_note(
+    music: str, tempo: float | None, remarks: dict[str, int]
+) -> None:
+    reading = read(music)
+    assert reading.melody and reading.melody.tempo == tempo
+    assert reading.remarks == remarks
+
+
+def test_fields_and_words_without_end_take_no_time() -> None:
+    blank = "1" + " " * 200_000 + "x"
+    assert parse_tempo(blank, Fraction(1, 4)) is None
+    assert parse_tempo("1/4 " * 100 + "=1", Fraction(1, 4)) is None
+    for text in (blank, "1+" * 200 + "1/8"):
+        with pytest.raises(InputError, match="is no metre"):
+            parse_meter(text)
+    with pytest.raises(InputError, match="is no note length"):
+        parse_unit(blank)
+    assert not melody(f'"C{"12" * 18}!"C4').chords
+    assert not melody(f'"C{"(5)" * 20}"C4').chords
 
 
 def test_the_unit_follows_the_metre_where_none_is_given() -> None:
@@ -235,6 +286,20 @@ def test_only_the_first_voice_with_notes_is_kept() -> None:
     assert notes("[V:1] C4 | D4\n[V:2] E4 | F4") == "60:4 62:4"
 
 
+@pytest.mark.parametrize(
+    ("music", "expected"),
+    [
+        ("^F4-&C4|F4|]", "66:8"),  # the tie is the voice's own
+        ("F4&^c4-|c4|]", "65:4 72:4"),
+        ("F4&^c4&C4-|c4|]", "65:4 72:4"),
+        ("^F4&F4|F4|]", "66:4 65:4"),
+        ("C4&(3CCC C>|D4|]", "60:4 62:4"),  # neither tuplet nor broken rhythm goes on
+    ],
+)
+def test_an_overlay_leaves_the_voice_alone(music: str, expected: str) -> None:
+    assert notes(music) == expected
+
+
 def test_header_remarks() -> None:
     text = 'X:1\nP:ABA\nnonsense\nQ:"Slow"\nM:4/4\nL:1/4\nK:C octave=-1\nC4\n'
     (reading,) = scan(text.encode(), "a")
@@ -254,6 +319,11 @@ def test_chord_symbols_are_kept_and_annotations_are_not() -> None:
     assert [c.symbol for c in melody('"EmMaj7"A "Fma7"B "Dmi7/A"c "Map"d').chords] == [
         "EmMaj7", "Fma7", "Dmi7/A",
     ]  # fmt: skip
+    assert [c.symbol for c in melody('"C13"A "F7b9"B "D69"c "A1"d').chords] == [
+        "C13",
+        "F7b9",
+        "D69",
+    ]
 
 
 def test_pickup_and_sections() -> None:
@@ -413,6 +483,17 @@ def melodies(draw: st.DrawFn) -> Melody:
     key = draw(st.sampled_from([None, Key("C"), Key("F#", "minor"), Key("Eb"), Key("D", "dorian")]))
     pickup = draw(st.sampled_from([0, 240, 480])) if meter[1] == 4 and at > 480 else 0
     return Melody(tuple(found), (Meter(0, *meter),), pickup, key=key, tempo=100.0)
+
+
+def test_a_chord_changes_inside_a_note_of_a_tuplet() -> None:
+    edges = (0, 69, 137, 206, 274, 480, 1920)
+    lengths = tuple(Note(a, b - a, 60) for a, b in pairwise(edges))
+    for tick in (411, 343, 275, 400, 479):  # two of them on its grid
+        tune = Melody(lengths, chords=(Chord(tick, "G"),))
+        (reading,) = scan(dumps([tune]), "a")
+        assert reading.melody, reading.error
+        assert reading.melody.notes == tune.notes
+        assert reading.melody.chords == (Chord(tick, "G"),)
 
 
 def test_a_note_is_cut_where_the_chord_changes() -> None:

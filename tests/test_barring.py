@@ -136,6 +136,13 @@ def test_the_end_of_a_section_and_the_next_pickup_are_one_bar() -> None:
     assert remarks == {}
 
 
+def test_up_to_16_short_bars_make_one() -> None:
+    melody, _ = made(*[bar(Fraction(1, 4))] * 16, bar(4))
+    assert [b.length for b in melody.bars] == [1920, 1920]
+    with pytest.raises(InputError, match="no metre"):  # to try all would take squares of time
+        made(*[bar(Fraction(4, 17))] * 17)
+
+
 def test_a_bar_that_does_not_fill_its_metre_gets_its_own() -> None:
     melody, remarks = made(bar(4), bar(2.5), bar(4), bar(5), bar(4))
     assert [str(m) for m in melody.meters] == ["4/4", "5/8", "4/4", "5/4", "4/4"]

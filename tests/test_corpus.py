@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tunesmith import formats
 from tunesmith.corpus import SIDES, Corpus, Prepared, named_corpora, prepare, store, summary
 from tunesmith.corpus.duplicates import (
     SKETCH,
@@ -652,6 +653,49 @@ def test_a_file_without_permission_is_counted(tmp_path: Path) -> None:
     assert not make(tmp_path / "c", tmp_path / "in").changed
     locked.chmod(0o644)
     assert make(tmp_path / "c", tmp_path / "in").changed is not may_read
+
+
+def test_names_that_are_no_utf_8(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    book(folder / os.fsdecode(b"\xe8.abc"), range(3))
+    book(folder / "b.abc", range(3, 6))
+    (folder / os.fsdecode(b"x.\xe9")).write_bytes(b"")
+    (folder / os.fsdecode(b"\xe8.mid")).write_bytes(b"no MIDI")
+    corpus = make(tmp_path / "c", folder).corpus
+    tunes = list(corpus.tunes())
+    assert [Path(t.melody.origin.partition(",")[0]).name for t in tunes] == (
+        3 * ["b.abc"] + 3 * ["\ufffd.abc"]
+    )
+    assert {Path(t.source).name for t in tunes} == {"caf\ufffd"}
+    assert row(corpus)["passed_over"] == {".\ufffd": 1}
+    assert rejects(corpus)[0]["file"].endswith("caf\ufffd/\ufffd.mid")
+    assert not make(tmp_path / "c", folder).changed
+
+
+def test_ids_stay_from_version_to_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    book(Path("été/a.abc"), range(2))
+    assert [t.id for t in make(Path("c"), "été").corpus.tunes()] == [
+        "72333aae54ae", "95943cc2ea4c",
+    ]  # fmt: skip
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    book(tmp_path / "in/a.abc", range(3))
+    os.mkfifo(tmp_path / "one")
+    os.mkfifo(tmp_path / "two")
+    for name, target in (("p.abc", "one"), ("p.txt", "two"), ("z.mid", "/dev/zero")):
+        (tmp_path / "in" / name).symlink_to(tmp_path / target)
+    with (tmp_path / "in/large.mid").open("wb") as file:
+        file.truncate(100 * formats.LARGEST)  # takes no room, and minutes to hash
+    corpus = make(tmp_path / "c", tmp_path / "in").corpus
+    assert row(corpus)["rejected_by_reason"] == {
+        "it is no ordinary file": 3, "the file is larger than N MB": 1,
+    }  # fmt: skip
+    assert not make(tmp_path / "c", tmp_path / "in").changed
+    (tmp_path / "in/p.abc").unlink()
+    book(tmp_path / "in/p.abc", range(3, 4))
+    assert make(tmp_path / "c", tmp_path / "in").changed
 
 
 def test_the_corpus_may_lie_inside_its_source(tmp_path: Path) -> None:

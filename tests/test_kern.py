@@ -92,8 +92,8 @@ def test_repeats_and_sections():
     assert [p for _, _, p in notes(*rows)] == [60, 60, 62]
     reading = one("*>[A,X]", *rows)
     assert reading.remarks["order of sections not followed"] == 1
-    many = ",".join(["A"] * 30_000)
-    assert "20000 bars" in str(one(f"*>[{many}]", *rows).error)
+    many = ",".join(["A"] * 4_500)
+    assert "20000 bars" in str(one(f"*>[{many}]", "*>A", *["1c", "="] * 5).error)
 
 
 def test_bars_that_do_not_sum_and_missing_metre():
@@ -146,6 +146,16 @@ def test_chord_symbols():
     assert parse_chord_symbols("C N.C.") == ["C", "N.C."]
 
 
+def test_chord_symbols_without_end_are_refused():
+    rows = ["**kern\t**mxhm", "*M4/4\t*", *["4c\t" + "C " * 4_000] * 20, "*-\t*-"]
+    (reading,) = kern.scan("\n".join(rows).encode(), "x.krn")
+    assert "line 15, column 1: more than 50000 chord symbols" in str(reading.error)
+    words = "C" + " o" * 200_000
+    assert parse_chord_symbols(words) == [words]
+    comment = one("! " + "x" * 20_000, "4c")
+    assert comment.melody
+
+
 # -- what is refused ----------------------------------------------------------------
 
 
@@ -161,7 +171,8 @@ def test_unknown_signs():
     [(["4c\t4d"], "line 5: 2 fields for 1 spine"), (["*v"], "line 5: '*v' joins"),
      (["*x"], "'*x' exchanges"), (["*^"] + ["\t".join(["*^"] * 2**n) for n in range(1, 10)], "256"),
      (["4CCCCCCCC"], "range of MIDI"), (["*M4/3", "4c"], "no metre"), (["4r"], "no notes"),
-     (["9973c", "9967c", "9949c"], "no common measure")],
+     (["9973c", "9967c", "9949c"], "no common measure"),
+     (["4" + "c" * 10_000], "line 5: a line of 10001 characters")],
 )  # fmt: skip
 def test_refusals(rows, what):
     reading = one(*rows)

@@ -265,6 +265,21 @@ def test_transposing_instruments_sound() -> None:
     assert melody.key == Key("Eb")
 
 
+def test_divisions_and_transpositions_hold_from_their_place_on() -> None:
+    attributes = "<attributes>{}</attributes>"
+    finer = attributes.format("<divisions>2</divisions>")
+    measure = note("C", 1) * 2 + finer + note("D", 2) * 2
+    first = FIRST.replace("<divisions>2", "<divisions>1").replace("<beats>2", "<beats>4")
+    tune = melody_of(score(bars(measure, note("E", 8), first=first)))
+    assert [(n.onset, n.duration) for n in tune.notes] == [
+        (0, 480), (480, 480), (960, 480), (1440, 480), (1920, 1920),
+    ]  # fmt: skip
+    lower = attributes.format("<transpose><chromatic>-2</chromatic></transpose>")
+    assert melody_of(score(bars(note("D", 2) + lower + note("D", 2)))).pitches == (62, 60)
+    metre = attributes.format("<time><beats>2</beats><beat-type>4</beat-type></time>")
+    assert metre_changes(melody_of(score(bars(note("D", 2) + metre)))) == [(0, 2, 4)]
+
+
 def test_tied_notes_are_one_and_a_pickup_is_found() -> None:
     tie = '<tie type="start"/>', '<tie type="stop"/>'
     melody = melody_of(score(bars(note("C", 2), note("D", 4, tie[0]), note("D", 4, tie[1]))))
@@ -353,6 +368,24 @@ def test_archives_that_unpack_to_too_much(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(data) < 1_000
     assert "larger than" in str(read(data).error)
     assert "larger than" in str(read(b" " * 20_000).error)
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_archives_packed_by_other_means_are_not_unpacked(packing: int) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", packing) as file:
+        file.writestr("a.xml", score(bars(note("C", 4))))
+    assert "not packed by deflate" in str(read(out.getvalue()).error)
+
+
+@pytest.mark.parametrize(("others", "found"), [(63, True), (64, False)])
+def test_a_score_is_looked_for_among_64_files(others: int, found: bool) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        for i in range(others):
+            file.writestr(f"{i}.xml", "<x/>")
+        file.writestr("a.xml", score(bars(note("C", 4))))
+    assert (read(out.getvalue()).melody is not None) is found
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_a_file_of_several_tunes(tmp_path):
     path = tmp_path / "two.abc"
     path.write_text("X:1\nT:a\nM:4/4\nL:1/4\nK:C\nCDEF|\n\nX:2\nT:b\nM:4/4\nL:1/4\nK:G\nGGGG|\n")
     assert tunesmith.surprise(path, MODEL, tune=2).melody.title == "b"
-    with pytest.raises(UsageError, match="no tune 3"):
+    with pytest.raises(UsageError, match="tune 3 of 2"):
         tunesmith.surprise(path, MODEL, tune=3)
     with pytest.raises(InputError):
         tunesmith.surprise(Melody((Note(0, 480, 1),)), MODEL)

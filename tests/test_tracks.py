@@ -2,6 +2,7 @@
 
 import io
 import random
+from collections import Counter
 
 import mido
 import pytest
@@ -11,6 +12,7 @@ from tunesmith import formats
 from tunesmith.corpus import prepare
 from tunesmith.errors import InputError, UsageError
 from tunesmith.formats import midi, musicxml, tracks
+from tunesmith.formats.midi_notes import skyline
 from tunesmith.formats.tracks import Part, asked_track, melody_rank
 from tunesmith.melody import Melody, Note
 
@@ -272,6 +274,18 @@ def test_skyline_leaves_out_what_begins_under_a_sounding_note_and_keeps_legato()
     reading = scan(data, "skyline")
     assert plain(reading.melody) == [(0, 950, 72), (950, 490, 71)]
     assert reading.remarks["overlaps cut"] == 1
+
+
+def test_notes_that_all_sound_on_take_no_time():
+    notes = [Note(i, 6_000, i % 128) for i in range(6_000)]
+    remarks = Counter()
+    line = skyline(notes, remarks)
+    assert [n.pitch for n in line] == list(range(128))  # all after them begin under the top
+    assert remarks["notes cut by a higher one"] == 127
+    assert remarks["notes under a higher one left out"] == 6_000 - 128
+    sounds = [(n.onset, n.end, n.pitch) for n in notes]
+    tops = tracks._highest_at_onsets([Part(1, "", sounds, 480)])
+    assert [tops[i] for i in (0, 1, 126, 127, 128, 5_999)] == [0, 1, 126, 127, 127, 127]
 
 
 def test_skyline_against_a_scan_of_every_tick():

@@ -66,7 +66,7 @@ class _Count:
 
     def row(self, source: Source) -> dict[str, Any]:
         return {
-            "name": source.name,
+            "name": source.shown,
             "licence": source.licence,
             "description": source.description,
             "files": self.files,
@@ -152,7 +152,7 @@ class Build:
         rejects = (r for _, _, r, _ in ingest.records() if "reason" in r)
         first = next(rejects, None)
         files = sum(len(s.files) for s in self.sources)
-        where = ", ".join(s.name for s in self.sources)
+        where = ", ".join(s.shown for s in self.sources)
         why = "{where}: {reason} {detail}".format(**first).strip() if first else ""
         return InputError(
             f"no tune in {files} file{'s' * (files != 1)}" + (f"; the first: {why}" if why else ""),
@@ -175,7 +175,7 @@ class Build:
                     count.files += 1
                     count.remarks.update(record["remarks"])
                     state = {"file": display(source, file), **record["file"]}
-                    count.content.update(f"{file.label}\0{state.get('sha256')}\n".encode())
+                    count.content.update(_bytes(f"{file.label}\0{state.get('sha256')}\n"))
                     files.write(_json(state))
                     continue
                 if not melody:
@@ -202,7 +202,7 @@ class Build:
                 self.notes_by_side[side] += record["notes"]
                 head = {
                     "id": _tune_id(source, file, record["tune"]),
-                    "source": source.name,
+                    "source": source.shown,
                     "side": side,
                     "cluster": _hex(cluster),
                     "key": _hex(record["key"]),
@@ -255,12 +255,17 @@ def _hex(key: int) -> str:
 
 
 def _tune_id(source: Source, file: MusicFile, number: int) -> str:
-    text = f"{source.name}\0{file.label}\0{number}".encode()
-    return hashlib.blake2b(text, digest_size=6).hexdigest()
+    text = f"{source.name}\0{file.label}\0{number}"
+    return hashlib.blake2b(_bytes(text), digest_size=6).hexdigest()
+
+
+def _bytes(text: str) -> bytes:
+    """A text to be hashed; file names in it need not be UTF-8."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _reject(source: Source, file: MusicFile, record: dict[str, Any]) -> bytes:
-    return _json({"source": source.name, "file": display(source, file), **record})
+    return _json({"source": source.shown, "file": display(source, file), **record})
 
 
 class _Shards:

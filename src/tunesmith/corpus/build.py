@@ -19,7 +19,7 @@ from tunesmith.corpus.ingest import Progress, display, measure_place
 from tunesmith.corpus.sources import Source, find_sources
 from tunesmith.corpus.splits import SHARES, check_shares
 from tunesmith.corpus.store import FILES, MANIFEST, Corpus, recover, swap_place
-from tunesmith.corpus.worker import Measure
+from tunesmith.corpus.worker import Measure, may_be_read
 from tunesmith.errors import InputError, OutputError
 from tunesmith.files import output_errors
 from tunesmith.formats import asked_track
@@ -133,7 +133,7 @@ def _is_current(old: Corpus, sources: Sequence[Source], settings: Mapping[str, A
     manifest = old.manifest
     same = manifest["settings"] == settings and old.is_whole()
     same = same and [(s["name"], s["licence"], s["passed_over"]) for s in manifest["sources"]] == [
-        (s.name, s.licence, dict(s.passed_over)) for s in sources
+        (s.shown, s.licence, dict(s.passed_over)) for s in sources
     ]
     if not same:
         return False
@@ -152,10 +152,10 @@ def _is_current(old: Corpus, sources: Sequence[Source], settings: Mapping[str, A
 def _is_same_file(path: Path, before: dict[str, Any]) -> bool:
     try:
         status = path.stat()
-        if "sha256" not in before:  # could not be read: has that changed?
-            return before.get("size") == status.st_size and not os.access(path, os.R_OK)
-        if before["size"] != status.st_size:
+        if before.get("size") != status.st_size:
             return False
+        if "sha256" not in before:  # was not read: has that changed?
+            return not may_be_read(status) or not os.access(path, os.R_OK)
         if before["mtime_ns"] == status.st_mtime_ns:
             return True
         with path.open("rb") as file:

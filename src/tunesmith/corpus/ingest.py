@@ -25,7 +25,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from tunesmith.corpus.sources import MusicFile, Source
+from tunesmith.corpus.sources import MusicFile, Source, readable
 from tunesmith.corpus.worker import Measure, reject
 from tunesmith.errors import UsageError
 
@@ -261,7 +261,9 @@ def _crash_record(source: Source, file: MusicFile, text: str) -> dict[str, Any]:
 def display(source: Source, file: MusicFile) -> str:
     """How a file is called in a corpus: as the user wrote its source, then its place in it."""
     name = source.name.replace(os.sep, "/")
-    return name if source.description == "a file" else f"{name.rstrip('/')}/{file.label}"
+    if source.description != "a file":
+        name = f"{name.rstrip('/')}/{file.label}"
+    return readable(name)
 
 
 def _cores() -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +42,15 @@ class MusicFile:
         return os.path.join(self.root, *self.label.split("/"))  # noqa: PTH118 (no 100,000 Paths)
 
 
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+"""As which Python has a byte of a file name that is no UTF-8."""
+
+
+def readable(name: str) -> str:
+    """A path as text that can be written: a sign stands for each byte that is no UTF-8."""
+    return _HALF_PAIR.sub("\N{REPLACEMENT CHARACTER}", name)
+
+
 @dataclass(frozen=True)
 class Source:
     """A source that was looked through.
@@ -58,6 +68,11 @@ class Source:
     description: str
     files: tuple[MusicFile, ...]
     passed_over: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> str:
+        """The name as a corpus holds it."""
+        return readable(self.name)
 
 
 @dataclass(frozen=True)
@@ -265,7 +280,7 @@ def _walk(top: Path, kept_out: str | None, passed_over: Counter[str]) -> Iterato
                 raise InputError(
                     f"cannot be read ({e.strerror})", where=str(folder), remedy="check permissions"
                 ) from e
-            passed_over[f"folder without permission: {label.rstrip('/')}"] += 1
+            passed_over[f"folder without permission: {readable(label.rstrip('/'))}"] += 1
             return
         for entry in entries:
             if entry.name.startswith("."):
@@ -289,7 +304,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _holds_music(entry: os.DirEntry[str], passed_over: Counter[str]) -> bool:
     suffix = Path(entry.name).suffix.lower()
     if suffix not in MUSIC:
-        passed_over[suffix or "no extension"] += 1
+        passed_over[readable(suffix) or "no extension"] += 1
         return False
     if entry.is_symlink() or entry.is_file():  # a broken link is to be named as unreadable
         if suffix != ".txt" or _is_letters(entry.path):
@@ -306,9 +321,11 @@ _LETTER_LINE = re.compile(rb"[CcDdEFfGgAaBR0-9 \t\r]+")
 def _is_letters(path: str) -> bool:
     """Whether the first lines of a .txt are the seed's letters and nothing else.
 
-    One that cannot be opened counts as music, so that the reader names it.
+    One that cannot be opened, or is no file, counts as music, so that the reader names it.
     """
     try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):  # opening a pipe would wait for its writer
+            return True
         with Path(path).open("rb") as file:
             head = file.read(4096)
     except OSError:

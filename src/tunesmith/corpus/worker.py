@@ -15,6 +15,7 @@ import importlib
 import json
 import os
 import signal
+import stat
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -103,14 +104,20 @@ def read_file(
     try:
         status = Path(path).stat()
         state = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-        with Path(path).open("rb") as file:
-            state["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+        if may_be_read(status):
+            with Path(path).open("rb") as file:
+                state["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
         for number, reading in enumerate(_scan(path, track), 1):
             remarks.update(reading.remarks)
             yield _record(reading, number, path, display, measure, longest_silence)
     except Exception as e:  # the whole file, or what is left of it
         yield _reject(e, path, display, display, None)
     yield _line({"file": state, "remarks": dict(remarks)})
+
+
+def may_be_read(status: os.stat_result) -> bool:
+    """Whether `formats` opens such a file; a pipe or a device might never end."""
+    return stat.S_ISREG(status.st_mode) and status.st_size <= formats.LARGEST
 
 
 def _scan(path: str, track: str) -> Iterable[Reading]:

@@ -17,7 +17,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from tunesmith.errors import InputError, TunesmithError
-from tunesmith.formats.abc_fields import KeyField, parse_key, parse_meter, parse_tempo, parse_unit
+from tunesmith.formats.abc_fields import (
+    KeyField,
+    is_clef,
+    parse_key,
+    parse_meter,
+    parse_tempo,
+    parse_unit,
+)
 from tunesmith.formats.abc_fields import unit_for as _unit_for
 from tunesmith.formats.abc_tokens import tokens
 from tunesmith.formats.abc_voice import Voice
@@ -241,11 +248,19 @@ class _Tune:
         assert self.key
         self.unit = self.unit or _unit_for(self.meter)
         if self.tempo_text:
-            self.tempo = parse_tempo(self.tempo_text, self.unit)
-            if self.tempo is None:
-                self.remarks["tempo without a number passed over"] += 1
+            self._set_tempo(self.tempo_text)
         self._note_shift(self.key)
         self._switch_to("")
+
+    def _set_tempo(self, text: str) -> None:
+        """Take the first tempo, if it stands before the first note; others are changes."""
+        assert self.unit
+        if self.tempo is not None or any(v.note_count for v in self.voices.values()):
+            self.remarks["tempo changes dropped"] += 1
+            return
+        self.tempo = parse_tempo(text, self.unit)
+        if self.tempo is None:
+            self.remarks["tempo without a number passed over"] += 1
 
     def _note_shift(self, key: KeyField) -> None:
         if key.shifts:
@@ -269,13 +284,15 @@ class _Tune:
         elif name == "K":
             key = parse_key(text)
             self._note_shift(key)
+            if is_clef(text):
+                return
             self.voice.set_key(key)
             if self.key and key.key != self.key.key:
                 self.remarks["key changes not kept"] += 1
         elif name == "V":
             self._switch_to(text.split()[0] if text else "")
         elif name == "Q":
-            self.remarks["tempo changes dropped"] += 1
+            self._set_tempo(text)
         elif name == "U":
             self.defined += text[:1]
 

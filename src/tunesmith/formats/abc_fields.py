@@ -17,6 +17,11 @@ _MODES = {
 _CLEF_WORDS = re.compile(r"clef|treble|bass|alto|tenor|perc|none|middle|octave|transpose|staff")
 _KEY = re.compile(r"([A-G])([#b]?)\s*([A-Za-z]*)((?:[\s^_=+0-9-].*)?)")
 _ACCIDENTAL = re.compile(r"(\^\^?|__?|=)([A-Ga-g])")
+_ACCIDENTALS = re.compile(rf"(?:{_ACCIDENTAL.pattern})+")
+_LONGEST = 200
+"""Characters of the longest metre or tempo that is read."""
+_TEMPO = re.compile(r"(?:(.*?) ?= ?)?(\d{1,5}(?:\.\d{1,6})?)")
+_METER = re.compile(r"\(? ?(\d{1,3}(?: ?\+ ?\d{1,3})*) ?\)? ?/ ?(\d{1,2})")
 ALTERS = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
 """Semitones that the accidentals of ABC stand for."""
 
@@ -61,17 +66,18 @@ def parse_key(text: str) -> KeyField:
         return KeyField(None, {}, shifts)
     if re.match(r"H[Pp]\b", text):
         return KeyField(Key("A", "mixolydian"), signature_of(2), shifts)
-    if re.match(r"(clef|treble|bass|alto|tenor|perc)", text):
+    if is_clef(text):
         return KeyField(None, {}, shifts)
     match = _KEY.fullmatch(text)
     if not match:
         raise InputError(f"'{text[:40]}' is no key", remedy="write it as K:G, K:Am or K:Ddor")
     letter, sign, word, rest = match.groups()
-    changes = {m[2].upper(): ALTERS[m[1]] for m in _ACCIDENTAL.finditer(rest)}
+    names_clef = bool(_CLEF_WORDS.match(word))
+    changes = _changes(rest.lstrip("=") if names_clef else rest)
     if word.lower() == "exp":
         return KeyField(_key_with(letter + sign, changes), changes, shifts)
     mode = _MODES.get(word.lower()[:3])
-    if mode is None and _CLEF_WORDS.match(word + rest):
+    if mode is None and names_clef:
         mode = "major"
     if mode is None:
         raise InputError(f"'{text[:40]}' is no key", remedy="write it as K:G, K:Am or K:Ddor")
@@ -81,6 +87,18 @@ def parse_key(text: str) -> KeyField:
             f"the key {key} is too far from C to be written", remedy="name it by its other spelling"
         )
     return KeyField(key, {**signature_of(key.sharps), **changes}, shifts)
+
+
+def is_clef(text: str) -> bool:
+    """Whether a K: field gives a clef alone and no key."""
+    return bool(re.match(r"clef|treble|bass|alto|tenor|perc", text))
+
+
+def _changes(text: str) -> dict[str, int]:
+    """The letters that accidentals after a key alter; 'clef=bass' has none."""
+    pieces = (piece for piece in text.split() if _ACCIDENTALS.fullmatch(piece))
+    found = (match for piece in pieces for match in _ACCIDENTAL.finditer(piece))
+    return {match[2].upper(): ALTERS[match[1]] for match in found}
 
 
 def _key_with(tonic: str, changes: dict[str, int]) -> Key | None:
@@ -99,14 +117,14 @@ def parse_meter(text: str) -> tuple[int, int] | None:
     Raises:
         InputError: if it is no metre.
     """
-    text = text.strip()
+    text = " ".join(text.split())
     if text in ("C", "c"):
         return 4, 4
     if text in ("C|", "c|"):
         return 2, 2
     if not text or re.match(r"none\b|free|frei", text, re.IGNORECASE):
         return None
-    match = re.fullmatch(r"\(?\s*(\d{1,3}(?:\s*\+\s*\d{1,3})*)\s*\)?\s*/\s*(\d{1,2})", text)
+    match = len(text) <= _LONGEST and _METER.fullmatch(text)
     if not match:
         raise InputError(f"'{text[:40]}' is no metre", remedy="write it as M:6/8")
     above = sum(int(n) for n in match[1].split("+"))
@@ -125,9 +143,10 @@ def parse_unit(text: str) -> Fraction:
     Raises:
         InputError: if it is none.
     """
-    match = re.fullmatch(r"\s*(\d{1,2})\s*(?:/\s*(\d{1,3}))?\s*", text)
+    text = " ".join(text.split())
+    match = re.fullmatch(r"(\d{1,2}) ?(?:/ ?(\d{1,3}))?", text)
     if not match or not int(match[1]) or not int(match[2] or 1):
-        raise InputError(f"'{text.strip()[:40]}' is no note length", remedy="write it as L:1/8")
+        raise InputError(f"'{text[:40]}' is no note length", remedy="write it as L:1/8")
     return Fraction(int(match[1]), int(match[2] or 1))
 
 
@@ -146,8 +165,8 @@ def parse_tempo(text: str, unit: Fraction) -> float | None:
         text: what stands after Q:.
         unit: the unit length, as a fraction of a whole note.
     """
-    text = re.sub(r'"[^"]*"?', " ", text).strip()
-    match = re.fullmatch(r"(?:(.*?)\s*=\s*)?(\d{1,5}(?:\.\d{1,6})?)", text)
+    text = " ".join(re.sub(r'"[^"]*"?', " ", text).split())
+    match = len(text) <= _LONGEST and _TEMPO.fullmatch(text)
     if not match:
         return None
     beat = Fraction(0)

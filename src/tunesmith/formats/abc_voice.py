@@ -24,9 +24,11 @@ _FINEST = 10**9
 _PLAIN_TUPLETS = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 _CHORD_SYMBOL = re.compile(
     r"[A-G](?:##|#|bb|b)?"
-    r"(?:[Mm]aj|[Mm]in|[Mm]a|[Mm]i|dim|aug|sus|add|alt|omit|no|m|M|Δ|\+|-|°|o|ø|[#b]?\d{1,2}|\([^()]*\)|\^)*"
+    r"(?:[Mm]aj|[Mm]in|[Mm]a|[Mm]i|dim|aug|sus|add|alt|omit|no|m|M|Δ|\+|-|°|o|ø|[#b]?(?:1[0-3]|[2-9])"
+    r"|\([^()]*\)|\^)*"
     r"(?:/[A-G](?:##|#|bb|b)?)?|N\.?C\.?"
 )
+_LONGEST_SYMBOL = 40
 _DA_CAPO = re.compile(r"\bD\.? ?[CS]\b|\bda capo\b|\bdal segno\b", re.IGNORECASE)
 _DECORATIONS = frozenset("HLMOPSTuv")
 """Letters that are decorations unless a U: field says otherwise."""
@@ -80,6 +82,10 @@ class _Bar:
         return sum((e.duration for e in self.events), start=Fraction(0))
 
 
+_State = tuple[_Event | None, Fraction | None, int, Fraction]
+"""What reaches from one note to the next: the last, a broken rhythm, a tuplet."""
+
+
 class Voice:
     """Reads music lines; `source_bars` gives what they hold."""
 
@@ -99,7 +105,7 @@ class Voice:
         self._tuplet_left = 0
         self._tuplet = Fraction(1)
         self._endings: frozenset[int] = frozenset()
-        self._overlay = False
+        self._under: _State | None = None  # the voice's own state while an overlay is read
         self._line = 0
         self._durations: dict[str, Fraction] = {}
         self.set_unit(unit)
@@ -168,7 +174,7 @@ class Voice:
             event.duration *= self._tuplet
             self._tuplet_left -= 1
         self._last = event
-        if self._overlay:
+        if self._under:
             if event.pitch is not None:
                 self._tune.remarks["notes of other voices dropped"] += 1
             return
@@ -267,7 +273,7 @@ class Voice:
             raise InputError(
                 f"'{token.match[0]}' rests for no bars", remedy="take it out, or count the bars"
             )
-        for n in range(0 if self._overlay else count):
+        for n in range(0 if self._under else count):
             if n:
                 self._close_bar(soft=False)
             self._add(_Event(4 * Fraction(*self._meter)))
@@ -302,8 +308,8 @@ class Voice:
 
     def _text(self, token: Token) -> None:
         words = token.match["words"].strip()
-        if _CHORD_SYMBOL.fullmatch(words):
-            if not self._overlay:
+        if len(words) <= _LONGEST_SYMBOL and _CHORD_SYMBOL.fullmatch(words):
+            if not self._under:
                 self._bar.chords.append((len(self._bar.events), words))
         elif _DA_CAPO.search(words):
             self._tune.remarks.note("da capo or dal segno not followed", self._place(token))
@@ -317,7 +323,15 @@ class Voice:
             self._tune.remarks.note("da capo or dal segno not followed", self._place(token))
 
     def _start_overlay(self, token: Token) -> None:
-        self._overlay = True
+        """Another voice over the same bar: it starts afresh."""
+        if not self._under:
+            self._under = self._last, self._broken, self._tuplet_left, self._tuplet
+        self._last, self._broken, self._tuplet_left, self._accidentals = None, None, 0, {}
+
+    def _end_overlay(self) -> None:
+        if self._under:
+            self._last, self._broken, self._tuplet_left, self._tuplet = self._under
+            self._under = None
 
     # -- bars -------------------------------------------------------------------
 
@@ -335,7 +349,7 @@ class Voice:
     def _barline(self, token: Token) -> None:
         sign, number = token.match["bar"], token.match["number"]
         self._close_bar(soft=False)
-        self._overlay = False
+        self._end_overlay()
         self._accidentals = {}
         last = self._bars[-1] if self._bars else None
         if last:
@@ -366,6 +380,7 @@ class Voice:
         Bars without a metre get the commonest length among them as their metre.
         """
         self._close_bar(soft=False)
+        self._end_overlay()
         if self._broken:
             self._tune.remarks["broken rhythms without a second note"] += 1
         bars: list[_Bar] = []

@@ -19,6 +19,9 @@ Time = int | Fraction
 MOST_NOTES = 50_000
 """Notes that a tune may have once its repeats are played out."""
 
+_MOST_PARTS = 16
+"""Short bars that are tried together as one."""
+
 
 class SourceNote(NamedTuple):
     """A note as it stands in a bar.
@@ -165,7 +168,8 @@ def _join_short_bars(
     at = 0
     while at < len(played):
         full, total, after = timed[played[at]].full, timed[played[at]].length, at + 1
-        while total < full and after < len(played) and timed[played[after]].full == full:
+        most = min(at + _MOST_PARTS, len(played))
+        while total < full and after < most and timed[played[after]].full == full:
             if bars[played[after]].meter != bars[played[at]].meter:
                 break
             total += timed[played[after]].length

@@ -25,6 +25,8 @@ __all__ = ["dumps", "scan"]
 
 _MOST_LINES = 200_000
 """That one tune may have."""
+_LONGEST_LINE = 10_000
+"""Characters of a line, comments aside; those of real scores have some hundreds."""
 _TITLE = re.compile(r"!!!OTL[^:]*:(.*)")
 _SEGMENT = re.compile(r"!!!!SEGMENT:(.*)")
 
@@ -111,6 +113,13 @@ def _melody(source: _Source, remarks: Remarks) -> Melody:
             f"a tune of {len(source.lines)} lines, and at most {_MOST_LINES} are read",
             remedy="cut it into tunes",
         )
+    for number, line in enumerate(source.lines, source.first_line):
+        if len(line) > _LONGEST_LINE and line[0] != "!":
+            raise InputError(
+                f"a line of {len(line)} characters, and at most {_LONGEST_LINE} are read",
+                where=f"line {number}",
+                remedy="check its line ends",
+            )
     passed_over = sum(bool(s.strip()) and s[0] != "!" for s in source.lines[: source.head])
     if passed_over:
         remarks["lines outside the spines passed over"] += passed_over

@@ -213,12 +213,12 @@ def parse_chord_symbols(text: str) -> list[str] | None:
         sub(harmony, "kind", match[2].replace("dominant-seventh", "dominant"))
         symbol = read_harmony(harmony)
         return [symbol] if symbol else None
-    symbols: list[str] = []
+    symbols: list[list[str]] = []
     for word in text.split():
         if _CHORD_SYMBOL.fullmatch(word):
-            symbols.append(word)
+            symbols.append([word])
         elif symbols:
-            symbols[-1] += f" {word}"
+            symbols[-1].append(word)
         else:
             return None
-    return symbols
+    return [" ".join(words) for words in symbols]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from tunesmith.errors import InputError, TunesmithError
-from tunesmith.formats.barring import SourceBar, SourceNote
+from tunesmith.formats.barring import MOST_NOTES, SourceBar, SourceNote
 from tunesmith.formats.kern_spines import Row, Spine
 from tunesmith.formats.kern_tokens import (
     KernNote,
@@ -72,6 +72,7 @@ class Voice:
         self._onset = self._duration = Fraction(0)
         self._nulls = 0
         self._waiting: list[tuple[int, str]] = []
+        self._chord_count = 0
 
     def take(self, row: Row) -> None:
         """Read one row.
@@ -269,6 +270,9 @@ class Voice:
         if symbols is None:
             self._remarks["chord symbols not understood"] += 1
         self._waiting += [(self._nulls, symbol) for symbol in symbols or ()]
+        self._chord_count += len(symbols or ())
+        if self._chord_count > MOST_NOTES:
+            raise InputError(f"more than {MOST_NOTES} chord symbols", remedy="cut it into tunes")
 
     def _place_waiting(self) -> None:
         """Give the chord symbols since the latest note their places, as it has ended.

@@ -108,12 +108,18 @@ class LaidBar:
         """
         out = []
         at = 0
+        onset = Fraction(0)  # of the event before it was rounded to the tick, as in tuplets
         for i, event in enumerate(self.events):
+            if event.tuplet_start or not event.tuplet:
+                onset = Fraction(event.onset)
             stop = at
             is_last = i == len(self.events) - 1
             while stop < len(self.chords) and (is_last or self.chords[stop].tick < event.end):
                 stop += 1
-            out.append(_pieces(event, self.chords[at:stop]))
+            out.append(_pieces(event, onset, self.chords[at:stop]))
+            actual, normal = event.tuplet or (1, 1)
+            written = sum((p.length for p in out[-1]), start=Fraction(0))
+            onset += written * WHOLE * normal / actual
             at = stop
         return out
 
@@ -123,13 +129,15 @@ class LaidBar:
         return all(e.pitch is None for e in self.events)
 
 
-def _pieces(event: Event, chords: Sequence[Chord]) -> list[Piece]:
+def _pieces(event: Event, onset: Fraction, chords: Sequence[Chord]) -> list[Piece]:
     """An event as its pieces, each a single note value where binary values can sum to it."""
     whole = event.value * Fraction(2 ** (event.dots + 1) - 1, 2**event.dots)
     actual, normal = event.tuplet or (1, 1)
     over: dict[Fraction, list[Chord]] = {Fraction(0): []}
     for chord in chords:
-        at = Fraction(chord.tick - event.onset, WHOLE) * actual / normal
+        at = (chord.tick - onset) / WHOLE * actual / normal
+        if event.tuplet:
+            at = _written(at, Fraction(WHOLE * normal, actual))
         over.setdefault(max(at, Fraction(0)) if at < whole else max(over), []).append(chord)
     out: list[Piece] = []
     for start, end in pairwise((*over, whole)):
@@ -138,6 +146,19 @@ def _pieces(event: Event, chords: Sequence[Chord]) -> list[Piece]:
     out[0] = replace(out[0], tie_stop=event.tie_stop)
     out[-1] = replace(out[-1], tie_start=event.tie_start)
     return out
+
+
+def _written(at: Fraction, speed: Fraction) -> Fraction:
+    """A place within a tuplet as it is written: on its own grid, if it is that but for the tick.
+
+    Args:
+        at: part of a whole note.
+        speed: ticks that a whole note written there sounds.
+    """
+    nearest = Fraction(round(at * 128), 128)
+    if abs(nearest - at) * speed < Fraction(1, 2):
+        return nearest
+    return Fraction(round(at * 3840), 3840)  # rounds to the same tick, and no longer fraction
 
 
 def _values(length: Fraction) -> list[Fraction]:

@@ -293,13 +293,20 @@ def skyline(notes: Sequence[Note], remarks: Counter[str]) -> tuple[Note, ...]:
         remarks: counts what was left out or cut.
     """
     line: list[Note] = []
-    sounding: list[Note] = []
+    sounding: dict[int, Note] = {}  # by pitch, of each the one that ends last
     for _, together in groupby(notes, key=lambda n: n.onset):
         *lower, top = sorted(together, key=lambda n: n.pitch)
         remarks["notes under a higher one left out"] += len(lower)
-        sounding = [n for n in sounding if n.end > top.onset and not _is_legato(n, top)]
-        is_covered = any(n.pitch >= top.pitch for n in sounding)
-        sounding += [*lower, top]
+        half = top.onset + top.duration // 2  # what sounds beyond it is never legato
+        sounding = {
+            pitch: n
+            for pitch, n in sounding.items()
+            if n.end > half or (n.end > top.onset and not _is_legato(n, top))
+        }
+        is_covered = max(sounding, default=-1) >= top.pitch
+        for note in (*lower, top):
+            held = sounding.get(note.pitch, note)
+            sounding[note.pitch] = max(held, note, key=lambda n: n.end)
         if is_covered:
             remarks["notes under a higher one left out"] += 1
             continue

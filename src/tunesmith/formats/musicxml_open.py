@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import lzma
 import struct
 import xml.etree.ElementTree as ET
 import zipfile
 import zlib
 from collections import Counter
+from itertools import islice
 from xml.parsers import expat
 
 from tunesmith.errors import InputError
@@ -17,10 +17,13 @@ LARGEST = 5 * 1024 * 1024
 """Bytes that a score may have once it is unpacked."""
 
 _ARCHIVE_ERRORS = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError,
-    ValueError, OSError, struct.error, OverflowError,
+    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError,
+    OSError, struct.error, OverflowError,
 )  # fmt: skip
 """What `zipfile` raises for archives that are damaged, encrypted or packed in another way."""
+
+_MOST_TRIED = 64
+"""Files of an archive that are looked into for a score that its container does not name."""
 
 _ROOTS = ("score-partwise", "score-timewise")
 
@@ -89,12 +92,12 @@ def _unpack(data: bytes, remarks: Counter[str]) -> bytes:
             named = _named_in_container(archive, names)
             if named in names:
                 return _read(archive, named)
-            for name in names:
-                if name.lower().endswith((".xml", ".musicxml")) and "META-INF" not in name:
-                    content = _read(archive, name)
-                    if any(f"<{root}".encode() in content for root in _ROOTS):
-                        remarks["wrong path in the container mended"] += 1
-                        return content
+            scores = (n for n in names if n.lower().endswith((".xml", ".musicxml")))
+            for name in islice((n for n in scores if "META-INF" not in n), _MOST_TRIED):
+                content = _read(archive, name)
+                if any(f"<{root}".encode() in content for root in _ROOTS):
+                    remarks["wrong path in the container mended"] += 1
+                    return content
     except _ARCHIVE_ERRORS as e:
         raise InputError(
             f"the archive is damaged or not readable ({e})", remedy="export it again"
@@ -120,6 +123,8 @@ def _named_in_container(archive: zipfile.ZipFile, names: list[str]) -> str:
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+    if archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise NotImplementedError("not packed by deflate")  # others unpack a block without bound
     with archive.open(name) as file:
         content = file.read(LARGEST + 1)  # whatever size the archive claims
     if len(content) > LARGEST:

@@ -77,6 +77,7 @@ class PartReader:
         self._transpose_now = 0
         self._ending: frozenset[int] = frozenset()
         self._note_count = 0
+        self._has_notes = False
 
     def read_measure(self, measure: ET.Element, index: int) -> None:
         """Read one measure; `index` counts from 0."""
@@ -91,7 +92,7 @@ class PartReader:
         voices: dict[str, _VoiceBar] = defaultdict(_VoiceBar)
         chords: list[tuple[Fraction, str]] = []
         for attributes in measure.findall("attributes"):
-            self._read_attributes(attributes, place)
+            self._read_signatures(attributes, place)
         times, length = self._times(measure, place)
         for element, (onset, duration) in zip(measure, times, strict=True):
             if element.tag == "note":
@@ -100,6 +101,9 @@ class PartReader:
                 self._read_chord(element, onset, chords, place)
             elif element.tag in ("direction", "sound"):
                 self._read_direction(element, place)
+            elif element.tag == "attributes":
+                self._divisions = _divisions(element, place) or self._divisions
+                self._read_transposition(element)
         if all(r is not None and r.get("measure") for r in (n.find("rest") for n in notes)) and (
             notes or not length
         ):
@@ -131,10 +135,11 @@ class PartReader:
     ) -> tuple[list[tuple[Fraction, Fraction]], Fraction]:
         times = []
         at = onset = end = Fraction(0)
+        divisions = self._divisions
         for element in measure:
             duration = Fraction(0)
             if element.tag == "note":
-                duration = self._duration(element, place)
+                duration = _duration(element, place) / divisions
                 if shown_rests and element.find("rest") is not None:
                     duration = _shown_length(element) or duration
                 if element.find("chord") is None:
@@ -145,10 +150,12 @@ class PartReader:
                 continue
             times.append((at, duration))
             if element.tag == "backup":
-                at = max(Fraction(0), at - self._duration(element, place))
+                at = max(Fraction(0), at - _duration(element, place) / divisions)
             elif element.tag == "forward":
-                at += self._duration(element, place)
+                at += _duration(element, place) / divisions
                 end = max(end, at)
+            elif element.tag == "attributes":
+                divisions = _divisions(element, place) or divisions
         return times, end
 
     def bars_of_melody(self) -> list[SourceBar]:
@@ -217,17 +224,6 @@ class PartReader:
             measure.marks,
         )
 
-    def _duration(self, element: ET.Element, place: str) -> Fraction:
-        """Quarters; 0 for a grace note."""
-        if element.find("grace") is not None:
-            return Fraction(0)
-        duration = number(element, "duration")
-        if duration is None or duration < 0:
-            raise InputError(
-                f"a <{element.tag}> without a duration", where=place, remedy="export it again"
-            )
-        return duration / self._divisions
-
     def _read_note(
         self,
         note: ET.Element,
@@ -261,6 +257,7 @@ class PartReader:
             bar.in_chords += 1
             if before.pitch >= number_:
                 return
+        self._has_notes = True
         bar.notes[onset] = SourceNote(onset, duration, number_, name, tied)
 
     def _pitch(self, pitch: ET.Element, place: str) -> tuple[int, str | None]:
@@ -286,23 +283,18 @@ class PartReader:
             )
         return semitones, None if moved else step_of(pitch, "step", "alter")
 
-    def _read_attributes(self, attributes: ET.Element, place: str) -> None:
-        divisions = number(attributes, "divisions")
-        if divisions is not None:
-            if divisions <= 0:
-                raise InputError("divisions that are not positive", where=place)
-            self._divisions = divisions
+    def _read_signatures(self, attributes: ET.Element, place: str) -> None:
         for key in attributes.findall("key")[:1]:
             self._read_key(key)
         for time in attributes.findall("time")[:1]:
             self._read_time(time, place)
+
+    def _read_transposition(self, attributes: ET.Element) -> None:
         transpose = attributes.find("transpose")
         if transpose is not None:
             octaves = number(transpose, "octave-change") or 0
             self._transpose_now = int((number(transpose, "chromatic") or 0) + 12 * octaves)
-            if self.transposition is None and not any(
-                bar.notes for m in self._measures for bar in m.voices.values()
-            ):
+            if self.transposition is None and not self._has_notes:
                 self.transposition = self._transpose_now
 
     def _read_key(self, key: ET.Element) -> None:
@@ -393,6 +385,26 @@ class PartReader:
 
 def _quarters(meter: tuple[int, int]) -> Fraction:
     return Fraction(4 * meter[0], meter[1])
+
+
+def _divisions(attributes: ET.Element, place: str) -> Fraction | None:
+    """The divisions of a quarter that hold from here on, or None where it gives none."""
+    divisions = number(attributes, "divisions")
+    if divisions is not None and divisions <= 0:
+        raise InputError("divisions that are not positive", where=place)
+    return divisions
+
+
+def _duration(element: ET.Element, place: str) -> Fraction:
+    """Divisions; 0 for a grace note."""
+    if element.find("grace") is not None:
+        return Fraction(0)
+    duration = number(element, "duration")
+    if duration is None or duration < 0:
+        raise InputError(
+            f"a <{element.tag}> without a duration", where=place, remedy="export it again"
+        )
+    return duration
 
 
 def _likeliest_meter(lengths: list[Fraction | None]) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import heappop, heappush
 from itertools import pairwise
 
 from tunesmith.errors import InputError, UsageError
@@ -263,9 +264,10 @@ def _highest_at_onsets(parts: Sequence[Part]) -> dict[int, int]:
     """The highest pitch that sounds when some note begins, for each such tick."""
     sounds = sorted((s for p in parts for s in p.sounds), key=lambda s: (s[0], -s[2]))
     tops: dict[int, int] = {}
-    held: list[tuple[int, int, int]] = []
-    for sound in sounds:
-        held = [h for h in held if h[1] > sound[0]]
-        held.append(sound)
-        tops[sound[0]] = max(h[2] for h in held)
+    held: list[tuple[int, int]] = []  # a heap of (-pitch, end); below the top some have ended
+    for onset, end, pitch in sounds:
+        while held and held[0][1] <= onset:
+            heappop(held)
+        heappush(held, (-pitch, end))
+        tops[onset] = -held[0][0]
     return tops
