@@ -541,3 +541,8 @@ def test_the_folk_collections() -> None:
     ]
     assert len(readings) == 1180
     assert sum(r.melody is not None for r in readings) >= 1175
+
+
+def test_a_tempo_among_the_music_counts_the_unit_of_the_music():
+    (reading,) = scan(b"X:1\nM:4/4\nK:C\nL:1/4\nQ:120\nCDEF|\n", "tune.abc")
+    assert reading.melody.tempo == 120

@@ -158,6 +158,11 @@ def test_a_note_that_sounds_on_into_new_bars(model):
             infill(model, tune, 3, 3, Constraints(**asked), seed=1)
 
 
+def test_rests_that_new_bars_cannot_have_are_proved_impossible(model):
+    with pytest.raises(UsageError, match="no melody keeps --rest-share"):
+        continue_(model, abc("GABc|d2B2|G4|"), Constraints(rest_share="100%:100%"), bars=2)
+
+
 def test_a_form_of_new_bars_counts_from_the_first_of_these(model):
     line = abc("CDEF|GACD|EFGA|")
     asked = Constraints(form="AA", contour=line, note_values="1/4")

@@ -4,10 +4,14 @@
 `TunesmithError`, whose text is one line that the command prints as it is.
 """
 
+from unicodedata import category
+
 
 def printable(text: str) -> str:
     """Text on one line: what a file holds must not steer the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(
+        c if c.isprintable() or category(c) == "Zs" else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
 
 
 _LONGEST = 300

@@ -28,11 +28,13 @@ class TuneSet:
         name: the path.
         melodies: the tunes.
         left_out: why a file or tune was not read, a line each.
+        doubles: files that were not read, since they are other formats of one that was.
     """
 
     name: str
     melodies: tuple[Melody, ...]
     left_out: tuple[str, ...] = ()
+    doubles: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Comparison:
                 "tunes": len(s.melodies),
                 "notes": sum(len(m.notes) for m in s.melodies),
                 "left_out": list(s.left_out),
+                "doubles": s.doubles,
             }
             for key, s in (("set", self.set), ("reference", self.reference))
         }
@@ -116,7 +119,7 @@ def tune_set(source: str | Path | Sequence[Melody], side: str | None = None) -> 
     """The tunes of a file, a folder of files or a corpus, or melodies as they are.
 
     Of files in one folder that differ in nothing but their extension, as the formats in which
-    `generate` writes a tune, one is taken.
+    `generate` writes a tune, the first is taken that can be read.
 
     Raises:
         InputError: if no tune is found.
@@ -132,32 +135,40 @@ def tune_set(source: str | Path | Sequence[Melody], side: str | None = None) -> 
         )  # fmt: skip
     if path is None:
         return TuneSet("melodies", tuple(source))  # type: ignore[arg-type]
-    files = [str(path)]
+    by_stem: dict[str, list[str]] = {"": [str(path)]}
+    if path.is_dir():
+        by_stem = {}
+        for file in find_sources([path])[0].files:
+            by_stem.setdefault(str(Path(file.path).with_suffix("")), []).append(file.path)
     melodies: list[Melody] = []
     left_out: list[str] = []
-    if path.is_dir():
-        by_stem: dict[str, list[str]] = {}
-        for found in find_sources([path])[0].files:
-            by_stem.setdefault(str(Path(found.path).with_suffix("")), []).append(found.path)
-        files = [min(same, key=_how_much_it_says) for same in by_stem.values()]
-        left_out += [
-            f"{other}: the same tune as {Path(taken).name}"
-            for taken, same in zip(files, by_stem.values(), strict=True)
-            for other in same if other != taken
-        ]  # fmt: skip
-    for file in files:
-        try:
-            for reading in formats.stream(file, "auto"):
-                if reading.melody:
-                    melodies.append(reading.melody)
-                else:
-                    left_out.append(str(reading.error))
-        except TunesmithError as e:
-            left_out.append(str(e))
+    doubles = 0
+    for same in by_stem.values():
+        for place, name in enumerate(sorted(same, key=_how_much_it_says), 1):
+            found, errors = _read(name)
+            melodies += found
+            left_out += errors
+            if found:
+                doubles += len(same) - place
+                break
     if not melodies:
         why = f": {left_out[0]}" if left_out else ""
         raise InputError(f"no tune that can be read{why}", where=str(path))
-    return TuneSet(str(path), tuple(melodies), tuple(left_out))
+    return TuneSet(str(path), tuple(melodies), tuple(left_out), doubles)
+
+
+def _read(file: str) -> tuple[list[Melody], list[str]]:
+    """The tunes of a file, and why others cannot be read."""
+    melodies, errors = list[Melody](), list[str]()
+    try:
+        for reading in formats.stream(file, "auto"):
+            if reading.melody:
+                melodies.append(reading.melody)
+            else:
+                errors.append(str(reading.error))
+    except TunesmithError as e:
+        errors.append(str(e))
+    return melodies, errors
 
 
 def _how_much_it_says(file: str) -> int:
@@ -195,6 +206,7 @@ def comparison_notes(comparison: Comparison) -> list[str]:
     lines = [
         f"{s.name}: {len(s.melodies)} tunes"
         + (f", {len(s.left_out)} left out" if s.left_out else "")
+        + (f"; files that are other formats of these: {s.doubles}" if s.doubles else "")
         for s in (comparison.set, comparison.reference)
     ]
     lines += [f"  left out: {why}" for why in comparison.set.left_out[:_SHOWN]]

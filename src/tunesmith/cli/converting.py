@@ -27,7 +27,7 @@ def convert(
     readings = formats.scan(source, track)
     melodies = [r.melody for r in readings if r.melody]
     errors = [r.error for r in readings if r.error]
-    for error in errors if melodies else ():
+    for error in errors if melodies else errors[1:]:
         print(f"left out: {error}", file=sys.stderr)
     for detail in (d for r in readings for d in r.details):
         print(f"{source}: {detail}", file=sys.stderr)

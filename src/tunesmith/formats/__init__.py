@@ -202,7 +202,7 @@ def _open(path: Path) -> tuple[str, bytes]:
         return InputError(what, where=str(path), remedy=remedy)
 
     try:
-        mode = path.stat().st_mode
+        mode, size = (status := path.stat()).st_mode, status.st_size
         if stat.S_ISDIR(mode):
             raise error("it is a folder", "give a file in it")
         if not stat.S_ISREG(mode):
@@ -211,8 +211,10 @@ def _open(path: Path) -> tuple[str, bytes]:
         if name is None:
             what = f"'{path.suffix}' files are not read" if path.suffix else "it has no extension"
             raise error(what, f"these are read: {', '.join(FORMATS)}")
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
+        data = b" "
+        if size <= LARGEST:
+            with path.open("rb") as file:
+                data = file.read(LARGEST + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise error("there is no such file", "check its name") from None
     except PermissionError:
@@ -221,6 +223,6 @@ def _open(path: Path) -> tuple[str, bytes]:
         raise error(f"it cannot be read ({e})", "check its name and the disk") from e
     if not data:
         raise error("the file is empty", "get it again")
-    if len(data) > LARGEST:
+    if max(size, len(data)) > LARGEST:
         raise error(f"the file is larger than {LARGEST // 1024**2} MB", "split it")
     return name, data

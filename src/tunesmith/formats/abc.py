@@ -151,6 +151,7 @@ class _Tune:
         self.meter: tuple[int, int] | None = None
         self.unit: Fraction | None = None
         self.tempo_text = ""
+        self.tempo_unit: Fraction | None = None  # as the music itself says it
         self.voices: dict[str, Voice] = {}
         self.voice: Voice | None = None
 
@@ -254,11 +255,12 @@ class _Tune:
 
     def _set_tempo(self, text: str) -> None:
         """Take the first tempo, if it stands before the first note; others are changes."""
-        assert self.unit
+        unit = self.tempo_unit or self.unit
+        assert unit
         if self.tempo is not None or any(v.note_count for v in self.voices.values()):
             self.remarks["tempo changes dropped"] += 1
             return
-        self.tempo = parse_tempo(text, self.unit)
+        self.tempo = parse_tempo(text, unit)
         if self.tempo is None:
             self.remarks["tempo without a number passed over"] += 1
 
@@ -280,7 +282,8 @@ class _Tune:
         if name == "M":
             self.voice.set_meter(parse_meter(text))
         elif name == "L":
-            self.voice.set_unit(parse_unit(text))
+            self.tempo_unit = parse_unit(text)
+            self.voice.set_unit(self.tempo_unit)
         elif name == "K":
             key = parse_key(text)
             self._note_shift(key)

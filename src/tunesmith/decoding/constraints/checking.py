@@ -61,7 +61,7 @@ def check(melody: Melody, constraints: Constraints, tied: int = 0) -> list[Check
     found = []
     for name, value in constraints.asked().items():
         if name == "own":
-            found += [_own(melody, one) for one in value]
+            found += [_own(melody, one, tied) for one in value]
         else:
             found.append(Checked(name, *_CHECKS[name](melody, constraints, value)))
             if tied and name in _TIED:
@@ -374,14 +374,14 @@ _TIED: dict[str, Callable[[Melody, Constraints, Any, int], Answer]] = {
 # -- constraints of one's own ----------------------------------------------------------
 
 
-def _own(melody: Melody, one: str | Constraint) -> Checked:
+def _own(melody: Melody, one: str | Constraint, tied: int) -> Checked:
     """An own constraint is the automaton that it is: it is run over the melody's events.
 
     Notes are cut at barlines alone. One that minds how notes are cut may judge otherwise here.
     """
     automaton = registered(one) if isinstance(one, str) else one
     state = automaton.start()
-    for event in events(melody):
+    for event in events(melody, tied):
         if event.kind in automaton.hears:
             state = automaton.step(state, event)
             if state is None:
@@ -390,10 +390,14 @@ def _own(melody: Melody, one: str | Constraint) -> Checked:
     return Checked(automaton.name, held, "held" if held else "not held at the end")
 
 
-def events(melody: Melody) -> Iterator[Event]:
+def events(melody: Melody, tied: int = 0) -> Iterator[Event]:
     """The events of a melody, as own constraints see them; its times must be on the grid.
 
     The mode and tonic of the melody's key are told first; -1 where it has none.
+
+    Args:
+        melody: the melody.
+        tied: as in `check`.
     """
     key = melody.key
     tonic, mode = (key.pitch_class, MODES.index(key.mode)) if key else (-1, -1)
@@ -405,16 +409,19 @@ def events(melody: Melody) -> Iterator[Event]:
         left = count - number if number >= 0 else 0
         if number >= 0:
             yield Event(BAR, length, -1, number, 0, length, True, left)
-        for kind, start, end, pitch in _pieces(melody, bar):
+        for kind, start, end, pitch in _pieces(melody, bar, tied):
             at = (start - bar.start) // TICKS_PER_STEP
             strong = number >= 0 and is_strong(meter_token(bar.meter) - METER0, at)
             steps = (end - start) // TICKS_PER_STEP
             yield Event(kind, steps, pitch, number, at, length, strong, left)
 
 
-def _pieces(melody: Melody, bar: Bar) -> Iterator[tuple[str, int, int, int]]:
+def _pieces(melody: Melody, bar: Bar, tied: int) -> Iterator[tuple[str, int, int, int]]:
     """Notes, rests and ties in a bar, as (kind, start, end, pitch), in ticks."""
     at, end = bar.start, min(bar.end, melody.duration)
+    if at < tied:
+        yield TIE, at, min(tied, end), -1
+        at = min(tied, end)
     for start, stop, pitch in _sounding(melody, bar.start, end):
         if start > at:
             yield REST, at, start, -1

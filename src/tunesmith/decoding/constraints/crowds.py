@@ -188,7 +188,8 @@ class Crowds:
 
     def _thinned(self, place: Place, time: States, members: int) -> Crowd | None:
         """A crowd without the members that are hopeless there; None if all are."""
-        most = self._search.time.most_notes(time, place)
+        seen = self._search.times.seen(place)
+        most = self._search.time.most_notes(time, seen)
         least_of_all, most_of_all = self._bounds(members)
         if most < most_of_all:
             if most < least_of_all:
@@ -196,7 +197,7 @@ class Crowds:
             members = sum(1 << n for n in _bits(members) if self._needs[n] <= most)
         if self._both.judging and place.at == 0:
             for number in _bits(members):
-                if not self._both.possible(self._states[number][1], place):
+                if not self._both.possible(self._states[number][1], seen):
                     members ^= 1 << number
         return Crowd(place, time, members) if members else None
 

@@ -63,6 +63,8 @@ class Conflict:
 
     def error(self) -> UsageError:
         """The refusal, in one line."""
+        if not (self.names or self.settled):
+            return UsageError("it could not be settled whether there is another melody")
         if not self.names:
             return UsageError(
                 "what is kept of the tune leaves no other melody",

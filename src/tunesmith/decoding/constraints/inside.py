@@ -22,6 +22,7 @@ from tunesmith.decoding.constraints.events import (
 from tunesmith.decoding.constraints.pitches import NoteCount
 from tunesmith.decoding.constraints.search import Facts
 from tunesmith.decoding.constraints.template import Template
+from tunesmith.decoding.constraints.times import RestShare
 from tunesmith.melody import Melody
 
 _DONE = "done"
@@ -50,6 +51,12 @@ class Sounds(Constraint):
 
     def accept(self, state: Any) -> bool:  # noqa: D102
         return bool(state == 2)
+
+
+class SoundsBesideRests(Sounds):
+    """The same beside a share of rests: then all lengths are to be tried."""
+
+    seamless: ClassVar[bool] = False
 
 
 class Within(Constraint):
@@ -301,7 +308,9 @@ class Following(Constraints):
         self, names: Collection[str] | None = None
     ) -> tuple[Facts, list[Constraint]]:
         facts, automata = super().assemble(names)
-        return replace(facts, layout=self.layout, bars=len(self.layout)), [*automata, Sounds()]
+        shares = any(isinstance(a, RestShare) for a in automata)
+        sounds = SoundsBesideRests() if shares else Sounds()
+        return replace(facts, layout=self.layout, bars=len(self.layout)), [*automata, sounds]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -422,7 +422,7 @@ class Search:
 
     def _tune_hopeful(self, place: Place, time: States, tune: States, both: States) -> bool:
         """The same, times alone aside."""
-        needed = self.graph.notes_needed(tune)
+        needed, place = self.graph.notes_needed(tune), self.times.seen(place)
         if needed != 0:
             if needed is None or needed > place.room:
                 return False
@@ -430,7 +430,7 @@ class Search:
                 return False
             if needed > self.both.most_notes(both, place):
                 return False
-        return self.both.possible(both, self.times.seen(place))
+        return self.both.possible(both, place)
 
 
 __all__ = ["Allowance", "Facts", "Groups", "Node", "OutOfBudget", "Search"]
