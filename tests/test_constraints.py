@@ -493,6 +493,10 @@ def test_a_primer_is_gone_on_from() -> None:
     )
     assert refused is not None and set(refused.names) == {"start", "range"}
     grammar = Steered(inner, asked, unseen=len(primer), unseen_bars=2)
+    state = grammar.start()
+    for token in primer:
+        assert grammar.hardly_begun(state)  # of what is new nothing is there
+        state = grammar.advance(state, int(token))
     made = generate_ids(Uniform(), [grammar], [np.random.default_rng(2)], Sampling())  # type: ignore[arg-type]
     whole = VOCABULARY.decode(made[0].ids)
     assert whole.notes[:8] == WALK.notes[:8] and len(whole.bars) == 4

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tunesmith import formats
-from tunesmith.corpus.sources import find_sources
+from tunesmith.corpus.sources import readings
 from tunesmith.errors import TunesmithError, printable
 from tunesmith.formats.remarks import REMARKS
 
@@ -85,20 +85,7 @@ def check(paths: Sequence[str | Path], track: str = "auto") -> Iterator[Verdict]
     Raises:
         UsageError: if the track makes no sense.
     """
-    wanted = formats.asked_track(track)
-    for path in paths:
-        try:
-            found = find_sources([Path(path)])[0].files if Path(path).is_dir() else ()
-            files = [file.path for file in found] or [str(path)]
-        except TunesmithError as e:
-            yield _refused(str(path), e)
-            continue
-        for file in files:
-            try:
-                for reading in formats.stream(file, wanted):
-                    yield judge(reading)
-            except TunesmithError as e:
-                yield _refused(file, e)
+    yield from map(judge, readings(paths, track))
 
 
 def judge(reading: formats.Reading) -> Verdict:

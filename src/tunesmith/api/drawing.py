@@ -256,9 +256,8 @@ def _typical(model: Model) -> float | None:
     return bits
 
 
-def _longest_run(model: Model, plan: Plan, tune: Tune) -> int | None:
-    """Notes of the longest run that a tune, or what is new of it, shares with a training tune."""
-    part = plan.new(tune.melody) if plan.new else tune.melody
+def _longest_run(model: Model, tune: Tune, part: Melody) -> int | None:
+    """Notes of the longest run that a part of a tune shares with a training tune."""
     if model.index and part is not tune.melody:
         return judge(model.index, part).longest_run.notes
     return (tune.receipt.get("originality") or {}).get("longest_run")
@@ -272,7 +271,7 @@ def _best(model: Model, plan: Plan, tunes: list[Tune], how: Drawing) -> list[Tun
         ranking.Candidate(
             tune.receipt["rules"],
             tune.receipt["bits_per_note"],
-            _longest_run(model, plan, tune),
+            _longest_run(model, tune, part(tune.melody)),
             sparse=comes_last(part(tune.melody)),
         )
         for tune in tunes

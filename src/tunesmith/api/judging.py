@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tunesmith import formats
-from tunesmith.corpus.sources import find_sources
-from tunesmith.errors import InputError, TunesmithError, printable
+from tunesmith.corpus.sources import readings
+from tunesmith.errors import TunesmithError, printable
 from tunesmith.evaluation.rules import RULES, judge
 from tunesmith.evaluation.rules_heard import Heard, RuleScore
 from tunesmith.evaluation.rules_score import combined
@@ -87,31 +86,13 @@ def judge_files(
         left_out: told why a tune or file cannot be read; without it that is raised.
 
     Raises:
-        InputError: a tune that cannot be read, or nothing to read.
+        InputError: a tune that cannot be read.
     """
-    wanted, found = formats.asked_track(track), 0
-
-    def refuse(error: TunesmithError) -> None:
-        if left_out is None:
-            raise error
-        left_out(error)
-
-    for path in map(Path, paths):
-        inside = find_sources([path])[0].files if path.is_dir() else ()
-        for file in [f.path for f in inside] or [str(path)]:
-            try:
-                for reading in formats.stream(file, wanted):
-                    found += 1
-                    if reading.melody is None:
-                        assert reading.error  # one of the two is given
-                        refuse(reading.error)
-                    else:
-                        yield rules(reading.melody, reading.where)
-            except InputError as e:  # of the file itself
-                found += 1
-                refuse(e)
-    if not found:
-        raise InputError("no tunes", where=", ".join(map(str, paths)))
+    for reading in readings(paths, track):
+        if reading.error and left_out:
+            left_out(reading.error)
+        else:
+            yield rules(reading.need(), reading.where)
 
 
 def rules_summary(verdicts: Sequence[RulesVerdict]) -> list[dict[str, Any]]:

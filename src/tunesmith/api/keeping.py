@@ -67,7 +67,4 @@ def midi_of(tune: Tune) -> bytes:
 
 def _melody(data: bytes, track: str) -> Melody:
     (reading,) = midi.scan(data, "", track)
-    if reading.melody is None:
-        assert reading.error
-        raise reading.error
-    return reading.melody
+    return reading.need()

@@ -8,10 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tunesmith import formats
 from tunesmith.corpus import Corpus
-from tunesmith.corpus.sources import find_sources
-from tunesmith.errors import InputError, MissingExtraError, TunesmithError, UsageError
+from tunesmith.corpus.sources import find_sources, readings
+from tunesmith.errors import InputError, MissingExtraError, UsageError
 from tunesmith.evaluation.features import FEATURES
 from tunesmith.evaluation.realism import DRAWS, Realism, realism
 from tunesmith.evaluation.two_sample import TwoSample, two_sample
@@ -44,8 +43,8 @@ class Comparison:
     Attributes:
         set, reference: what was compared.
         realism: overlaps and distances beside their ceilings.
-        told_apart: what the classifier found; None if it was not asked, or
-        not_told_apart: why it could find nothing.
+        told_apart: what the classifier found; None if it was not asked, or could find nothing.
+        not_told_apart: why it could find nothing; '' if it did, or was not asked.
     """
 
     set: TuneSet
@@ -70,10 +69,8 @@ class Comparison:
         for name, row in data["rows"].items():
             row.update(kind=FEATURES[name].kind, estimator=FEATURES[name].estimator)
         told = self.told_apart and asdict(self.told_apart)
-        more = {"not_told_apart": self.not_told_apart} if self.not_told_apart else {}
-        cleaned: dict[str, Any] = _without_nan(
-            {**sets, "realism": data, "told_apart": told, **more}
-        )
+        found = {**sets, "realism": data, "told_apart": told, "not_told_apart": self.not_told_apart}
+        cleaned: dict[str, Any] = _without_nan(found)
         return cleaned
 
 
@@ -125,16 +122,17 @@ def tune_set(source: str | Path | Sequence[Melody], side: str | None = None) -> 
         InputError: if no tune is found.
         UsageError: for a side of what is no corpus.
     """
-    path = None if not isinstance(source, str | Path) else Path(source)
-    if path and (path / "manifest.json").is_file():
-        return TuneSet(str(path), tuple(Corpus.open(path).melodies(side)))
+    name = str(source) if isinstance(source, str | Path) else "melodies"
+    if (Path(name) / "manifest.json").is_file():
+        return TuneSet(name, tuple(Corpus.open(name).melodies(side)))
     if side is not None:
         raise UsageError(
-            f"only a corpus has a side '{side}'", where=str(path or "melodies"),
+            f"only a corpus has a side '{side}'", where=name,
             remedy="leave out --side, or give a folder that `tunesmith prepare` made",
         )  # fmt: skip
-    if path is None:
-        return TuneSet("melodies", tuple(source))  # type: ignore[arg-type]
+    if not isinstance(source, str | Path):
+        return TuneSet(name, tuple(source))
+    path = Path(source)
     by_stem: dict[str, list[str]] = {"": [str(path)]}
     if path.is_dir():
         by_stem = {}
@@ -144,31 +142,18 @@ def tune_set(source: str | Path | Sequence[Melody], side: str | None = None) -> 
     left_out: list[str] = []
     doubles = 0
     for same in by_stem.values():
-        for place, name in enumerate(sorted(same, key=_how_much_it_says), 1):
-            found, errors = _read(name)
-            melodies += found
-            left_out += errors
-            if found:
+        for place, one in enumerate(sorted(same, key=_how_much_it_says), 1):
+            found = list(readings([one]))
+            tunes = [r.melody for r in found if r.melody]
+            melodies += tunes
+            left_out += [str(r.error) for r in found if r.error]
+            if tunes:
                 doubles += len(same) - place
                 break
     if not melodies:
         why = f": {left_out[0]}" if left_out else ""
-        raise InputError(f"no tune that can be read{why}", where=str(path))
-    return TuneSet(str(path), tuple(melodies), tuple(left_out), doubles)
-
-
-def _read(file: str) -> tuple[list[Melody], list[str]]:
-    """The tunes of a file, and why others cannot be read."""
-    melodies, errors = list[Melody](), list[str]()
-    try:
-        for reading in formats.stream(file, "auto"):
-            if reading.melody:
-                melodies.append(reading.melody)
-            else:
-                errors.append(str(reading.error))
-    except TunesmithError as e:
-        errors.append(str(e))
-    return melodies, errors
+        raise InputError(f"no tune that can be read{why}", where=name)
+    return TuneSet(name, tuple(melodies), tuple(left_out), doubles)
 
 
 def _how_much_it_says(file: str) -> int:

@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tunesmith import formats
 from tunesmith.corpus import Corpus
-from tunesmith.corpus.sources import find_sources
-from tunesmith.errors import InputError, TunesmithError, UsageError
+from tunesmith.corpus.sources import readings
+from tunesmith.errors import InputError, UsageError
 from tunesmith.evaluation.originality import Originality, align, index_corpus, judge, receipt_entry
 from tunesmith.evaluation.originality_index import FILE, TuneIndex
 from tunesmith.melody import Melody
@@ -142,23 +141,11 @@ def originality(
     Raises:
         UsageError: if the track makes no sense.
     """
-    wanted = formats.asked_track(track)
-    for path in paths:
-        try:
-            found = find_sources([Path(path)])[0].files if Path(path).is_dir() else ()
-        except TunesmithError as e:
-            yield Traced(str(path), error=e.what)
-            continue
-        for file in [f.path for f in found] or [str(path)]:
-            try:
-                for reading in formats.stream(file, wanted):
-                    if reading.melody is None:
-                        yield Traced(reading.where, error=str(reading.error and reading.error.what))
-                    else:
-                        melody = reading.melody
-                        yield Traced(reading.where, melody, judge(index, melody))
-            except TunesmithError as e:
-                yield Traced(file, error=e.what)
+    for reading in readings(paths, track):
+        if reading.error:
+            yield Traced(reading.where, error=reading.error.what)
+        elif melody := reading.melody:
+            yield Traced(reading.where, melody, judge(index, melody))
 
 
 def side_by_side(melody: Melody, other: Melody) -> list[tuple[str, str, str, str]]:

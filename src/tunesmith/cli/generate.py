@@ -21,8 +21,8 @@ from tunesmith.cli.options import (
     constraints_of,
     finish,
     flat,
-    has_sheet,
     one_melody,
+    ready,
 )
 from tunesmith.errors import UsageError
 
@@ -57,11 +57,10 @@ def generate(
     ] = None,
 ) -> None:  # fmt: skip
     """Compose melodies, each with a receipt. What must hold, holds; see docs/constraints.md."""
-    from tunesmith.api import composing, writing
+    from tunesmith.api import composing
     from tunesmith.api.unwanted import MOST_SILENCE
     from tunesmith.decoding.constraints import Constraints
 
-    names = writing.parse_formats(output.formats)
     if from_receipt:
         groups = (pitches, bars, times, shape, soft, choice)
         if any(g != type(g)() for g in groups) or model or like or output.tempo is not None:
@@ -69,11 +68,10 @@ def generate(
                 "the tune of a receipt is written as it is", where="--from-receipt",
                 remedy="leave out all else but --out, --format, --sheet, --force and --json",
             )  # fmt: skip
-        finish([composing.read_receipt(from_receipt)], out, output, again=True)
+        tune = composing.read_receipt(from_receipt)
+        finish([tune], out, output, sheet=bool(output.sheet), again=True)
         return
-    writing.free_places(
-        out, choice.count, names, force=output.force, sheet=has_sheet(output, choice)
-    )
+    sheet = ready(out, output, soft, choice)
     with progress("composing") as told:
         tunes = composing.generate(
             composing.load_model(model),
@@ -83,4 +81,4 @@ def generate(
             tempo=output.tempo,
             **choice.how(soft, told),
         )
-    finish(tunes, out, output)
+    finish(tunes, out, output, sheet=sheet)

@@ -274,12 +274,18 @@ def constraints_of(*groups: Any) -> dict[str, Any]:
     return found
 
 
-def has_sheet(output: Output, choice: Choice) -> bool:
-    """Whether there will be a sheet of all."""
-    if output.sheet is not None:
-        return output.sheet
-    limits = (choice.from_, choice.rank, choice.min_rule, choice.max_copy, choice.apart)
-    return any(v is not None for v in limits) and 1 < choice.count <= MOST_DRAWN
+def ready(out: Path, output: Output, soft: Soft, choice: Choice) -> bool:
+    """Whether there will be a sheet; what is there already or cannot be asked is refused."""
+    from tunesmith.api.drawing import Drawing
+    from tunesmith.api.writing import free_places, parse_formats
+
+    drawing = Drawing(tempo=output.tempo, **choice.how(soft, None))
+    sheet = output.sheet
+    if sheet is None:
+        sheet = drawing.chooses and 1 < drawing.count <= MOST_DRAWN
+    names = parse_formats(output.formats)
+    free_places(out, drawing.count, names, force=output.force, sheet=sheet)
+    return sheet
 
 
 def keep_rest(tunes: list[Tune], path: Path, track: str, output: Output) -> None:
@@ -309,13 +315,9 @@ def rework(
     nothing of the file belongs to the new melodies.
     """
     from tunesmith.api.model import load_model
-    from tunesmith.api.writing import free_places, parse_formats
     from tunesmith.cli.common import progress
 
-    free_places(
-        out, choice.count, parse_formats(output.formats), force=output.force,
-        sheet=has_sheet(output, choice),
-    )  # fmt: skip
+    sheet = ready(out, output, soft, choice)
     melody = one_melody(path, track)
     with progress("composing") as told:
         tunes = verb(
@@ -323,19 +325,17 @@ def rework(
         )
     if not alone:
         keep_rest(tunes, named_tune(path)[0], track, output)
-    finish(tunes, out, output)
+    finish(tunes, out, output, sheet=sheet)
 
 
-def finish(tunes: list[Tune], out: Path, output: Output, *, again: bool = False) -> None:
-    """Write tunes and receipts, and say so; `again` if they come from a receipt."""
+def finish(
+    tunes: list[Tune], out: Path, output: Output, *, sheet: bool, again: bool = False
+) -> None:
+    """Write tunes and receipts, and a sheet of all, and say so; `again` if from a receipt."""
     import json
 
     from tunesmith.api import writing
 
-    sheet = output.sheet
-    if sheet is None:
-        chosen = tunes[0].receipt.get("chosen") if not again else None
-        sheet = bool(chosen) and 1 < len(tunes) <= MOST_DRAWN
     written = writing.write_tunes(
         tunes, out, writing.parse_formats(output.formats), force=output.force, sheet=sheet
     )

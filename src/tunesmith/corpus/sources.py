@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tunesmith.errors import InputError, MissingExtraError, UsageError
-from tunesmith.formats import FORMATS
+from tunesmith.errors import InputError, MissingExtraError, TunesmithError, UsageError
+from tunesmith.formats import FORMATS, Reading, asked_track, stream
 
 MUSIC = tuple(FORMATS)
 """Extensions of files of music; in a folder, a .txt only where its lines are letters."""
@@ -228,6 +228,34 @@ def _named_source(name: str, accept_licence: bool) -> Source:
     if not files:
         raise InputError("its files are missing", where=name, remedy="install it again")
     return Source(name, named.licence, named.description, files)
+
+
+def readings(paths: Sequence[str | Path], track: str = "auto") -> Iterator[Reading]:
+    """What is read of each tune of files and folders, one after another.
+
+    A file or folder that cannot be read at all is one reading too, which says why.
+
+    Args:
+        paths: files, or folders whose files of music are all read.
+        track: as in `formats.scan`.
+
+    Raises:
+        UsageError: if the track makes no sense.
+    """
+    wanted = asked_track(track)
+    for path in map(str, paths):
+        files = [path]
+        try:
+            if Path(path).is_dir():
+                files = [file.path for file in find_sources([path])[0].files]
+        except TunesmithError as e:
+            files = []
+            yield Reading(path, error=e)
+        for file in files:
+            try:
+                yield from stream(file, wanted)
+            except TunesmithError as e:
+                yield Reading(file, error=e)
 
 
 def _path_source(name: str, licence: str, kept_out: str | None) -> Source:

@@ -134,10 +134,7 @@ def _record(
 ) -> bytes:
     tail = _tail(reading.where, path)
     try:
-        if reading.melody is None:
-            assert reading.error is not None
-            raise reading.error
-        return _tune(reading.melody, display + tail, number, measure, longest_silence)
+        return _tune(reading.need(), display + tail, number, measure, longest_silence)
     except Exception as e:
         return _reject(e, path, display, display + tail, number if tail else None)
 

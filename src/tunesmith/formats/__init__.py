@@ -144,11 +144,7 @@ def read_one(path: str | Path, number: int | None = None, track: str | int = AUT
         )
     if number is not None and not 1 <= number <= count:
         raise UsageError(f"tune {number} of {count}", where=str(path), remedy=f"use 1 to {count}")
-    reading = readings[(number or 1) - 1]
-    if reading.melody is None:
-        assert reading.error
-        raise reading.error
-    return reading.melody
+    return readings[(number or 1) - 1].need()
 
 
 def dumps(melodies: Sequence[Melody], name: str) -> bytes:
@@ -202,19 +198,19 @@ def _open(path: Path) -> tuple[str, bytes]:
         return InputError(what, where=str(path), remedy=remedy)
 
     try:
-        mode, size = (status := path.stat()).st_mode, status.st_size
-        if stat.S_ISDIR(mode):
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
             raise error("it is a folder", "give a file in it")
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(status.st_mode):
             raise error("it is no ordinary file", "give a file")
         name = FORMATS.get(path.suffix.lower())
         if name is None:
             what = f"'{path.suffix}' files are not read" if path.suffix else "it has no extension"
             raise error(what, f"these are read: {', '.join(FORMATS)}")
-        data = b" "
-        if size <= LARGEST:
-            with path.open("rb") as file:
-                data = file.read(LARGEST + 1)
+        if status.st_size > LARGEST:
+            raise error(f"the file is larger than {LARGEST // 1024**2} MB", "split it")
+        with path.open("rb") as file:
+            data = file.read()
     except (FileNotFoundError, NotADirectoryError):
         raise error("there is no such file", "check its name") from None
     except PermissionError:
@@ -223,6 +219,4 @@ def _open(path: Path) -> tuple[str, bytes]:
         raise error(f"it cannot be read ({e})", "check its name and the disk") from e
     if not data:
         raise error("the file is empty", "get it again")
-    if max(size, len(data)) > LARGEST:
-        raise error(f"the file is larger than {LARGEST // 1024**2} MB", "split it")
     return name, data

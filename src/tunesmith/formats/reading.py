@@ -72,6 +72,17 @@ class Reading:
     def __post_init__(self) -> None:
         assert (self.melody is None) != (self.error is None)
 
+    def need(self) -> Melody:
+        """The melody.
+
+        Raises:
+            TunesmithError: why there is none.
+        """
+        if self.melody is None:
+            assert self.error
+            raise self.error
+        return self.melody
+
 
 def text_lines(data: bytes) -> Iterator[str]:
     """The lines of a text, UTF-8 or else Latin-1, without their ends, whatever these are.

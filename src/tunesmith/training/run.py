@@ -225,9 +225,8 @@ class RunFolder:
     @contextlib.contextmanager
     def events(self, step: int) -> Iterator[None]:
         """Write TensorBoard events inside, those after `step` anew."""
-        with contextlib.suppress(
-            ModuleNotFoundError
-        ):  # an optional extra: metrics.jsonl has it all
+        # An optional extra: metrics.jsonl has it all.
+        with contextlib.suppress(ModuleNotFoundError):
             from torch.utils.tensorboard import SummaryWriter
 
             with output_errors(self.path / EVENTS):

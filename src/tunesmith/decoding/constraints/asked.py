@@ -304,11 +304,8 @@ def _merged(all_facts: Iterable[Mapping[str, Any]]) -> Facts:
             before = found.setdefault(name, value)
             if name == "usual":
                 continue
-            if (
-                name == "pickup"
-                and bool(before) == bool(value)
-                and (before is True or value is True)
-            ):
+            loose = before is True or value is True  # a step is 1, which equals True
+            if name == "pickup" and loose and bool(before) == bool(value):
                 found[name] = before if value is True else value  # an exact one says more
             elif type(before) is not type(value) or before != value:
                 clash = True

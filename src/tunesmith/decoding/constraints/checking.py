@@ -63,9 +63,11 @@ def check(melody: Melody, constraints: Constraints, tied: int = 0) -> list[Check
         if name == "own":
             found += [_own(melody, one, tied) for one in value]
         else:
-            found.append(Checked(name, *_CHECKS[name](melody, constraints, value)))
             if tied and name in _TIED:
-                found[-1] = Checked(name, *_TIED[name](melody, constraints, value, tied))
+                answer = _TIED[name](melody, constraints, value, tied)
+            else:
+                answer = _CHECKS[name](melody, constraints, value)
+            found.append(Checked(name, *answer))
     return found
 
 

@@ -54,7 +54,7 @@ class Crowds:
     def __init__(self, search: Search) -> None:
         self._search = search
         self._kept = [i for i, c in enumerate(search.both) if not isinstance(c, Form)]
-        self._both = Group(search.both[i] for i in self._kept)
+        self._both = Group((search.both[i] for i in self._kept), search.facts.base)
         self.exact = len(self._both) == len(search.both)
         self._numbers: dict[tuple[States, States], int] = {}
         self._states: list[tuple[States, States]] = []
@@ -188,8 +188,7 @@ class Crowds:
 
     def _thinned(self, place: Place, time: States, members: int) -> Crowd | None:
         """A crowd without the members that are hopeless there; None if all are."""
-        seen = self._search.times.seen(place)
-        most = self._search.time.most_notes(time, seen)
+        most = self._search.time.most_notes(time, place)
         least_of_all, most_of_all = self._bounds(members)
         if most < most_of_all:
             if most < least_of_all:
@@ -197,7 +196,7 @@ class Crowds:
             members = sum(1 << n for n in _bits(members) if self._needs[n] <= most)
         if self._both.judging and place.at == 0:
             for number in _bits(members):
-                if not self._both.possible(self._states[number][1], seen):
+                if not self._both.possible(self._states[number][1], place):
                     members ^= 1 << number
         return Crowd(place, time, members) if members else None
 

@@ -63,15 +63,13 @@ class Conflict:
 
     def error(self) -> UsageError:
         """The refusal, in one line."""
-        if not (self.names or self.settled):
-            return UsageError("it could not be settled whether there is another melody")
-        if not self.names:
+        if self.settled and not self.names:
             return UsageError(
                 "what is kept of the tune leaves no other melody",
                 remedy="choose other bars: a note that sounds on through all of these is in the "
                 "way, or a pitch outside Eb1 to G7",
             )
-        named = " and ".join(flag(n) for n in self.names)
+        named = " and ".join(flag(n) for n in self.names) or "what is kept of the tune"
         if not self.settled:
             return UsageError(
                 f"it could not be settled whether a melody can keep {named}",

@@ -20,12 +20,20 @@ class Group(tuple[Constraint, ...]):
 
     The states are a tuple in the order of the members.
 
+    Args:
+        members: the constraints.
+        base: bars before the first that they count, those of a primer they do not see.
+
     Attributes:
         counts: whether what some say of most and of least notes may conflict.
         judging: whether any says of itself whether an end is possible.
     """
 
-    def __init__(self, members: Iterable[Constraint]) -> None:
+    def __new__(cls, members: Iterable[Constraint], base: int = 0) -> Group:  # noqa: D102
+        return super().__new__(cls, members)
+
+    def __init__(self, members: Iterable[Constraint], base: int = 0) -> None:
+        self._base = base
         numbered = list(enumerate(self))
         self._hearing = {
             kind: [(i, m.step) for i, m in numbered if kind in m.hears] for kind in EVERYTHING
@@ -68,8 +76,14 @@ class Group(tuple[Constraint, ...]):
         """False only if no melody can end on a pitch, as each says alone."""
         return all(m.may_end(state, pitch) for m, state in zip(self, states, strict=True))
 
+    def _seen(self, place: Place) -> Place:
+        """A place with its bar as the members count it."""
+        base = self._base
+        return place._replace(bar=place.bar - base) if 0 < base <= place.bar else place
+
     def possible(self, states: States, place: Place) -> bool:
         """False only if no end can be reached from here, as each says alone."""
+        place = self._seen(place)
         for number, possible in self._possible:  # noqa: SIM110 (a third of the time of all())
             if not possible(states[number], place):
                 return False
@@ -77,14 +91,14 @@ class Group(tuple[Constraint, ...]):
 
     def most_notes(self, states: States, place: Place) -> int:
         """A number of notes that cannot be exceeded from here on."""
-        most = place.room
+        most, place = place.room, self._seen(place)
         for number, bound in self._most:
             most = min(most, bound(states[number], place))
         return most
 
     def least_notes(self, states: States, place: Place) -> int:
         """A number of notes that must come from here on."""
-        least = 0
+        least, place = 0, self._seen(place)
         for number, bound in self._least:
             least = max(least, bound(states[number], place))
         return least
@@ -94,6 +108,7 @@ class Group(tuple[Constraint, ...]):
     ) -> set[int] | None:
         """The lengths of an event that matter here to all; None if no member says."""
         found: set[int] | None = None
+        place = self._seen(place)
         for number, lengths in self._lengths:
             some = lengths(states[number], place, kind, room, cuts)
             if some is not None:

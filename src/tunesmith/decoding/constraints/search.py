@@ -75,9 +75,9 @@ class Search:
         rigid = any(isinstance(c, Rhythm | TimeTemplate) for c in all_of_them)
         if not rigid:  # lists of lengths without end: no use where lengths are free
             all_of_them = [c for c in all_of_them if not isinstance(c, FormTimes)]
-        self.time = Group(c for c in all_of_them if c.kind == "time")
+        self.time = Group((c for c in all_of_them if c.kind == "time"), facts.base)
         self.tune = Group([Heard(), *(c for c in all_of_them if c.kind == "tune")])
-        self.both = Group(c for c in all_of_them if c.kind == "both")
+        self.both = Group((c for c in all_of_them if c.kind == "both"), facts.base)
         self.graph = TuneGraph(self.tune)
         self.times = Times(facts, self.time, (*self.tune, *self.both))
         self._forms = [(i, c) for i, c in enumerate(self.both) if isinstance(c, Form)]
@@ -422,7 +422,7 @@ class Search:
 
     def _tune_hopeful(self, place: Place, time: States, tune: States, both: States) -> bool:
         """The same, times alone aside."""
-        needed, place = self.graph.notes_needed(tune), self.times.seen(place)
+        needed = self.graph.notes_needed(tune)
         if needed != 0:
             if needed is None or needed > place.room:
                 return False

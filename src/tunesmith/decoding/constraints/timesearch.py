@@ -104,11 +104,6 @@ class Times:
             return self.facts.pickup_room(place)
         return METER_STEPS[place.meter] - place.at
 
-    def seen(self, place: Place) -> Place:
-        """A place with its bar as the constraints count it."""
-        base = self.facts.base
-        return place._replace(bar=place.bar - base) if 0 < base <= place.bar else place
-
     def event(self, place: Place, kind: str, length: int, pitch: int = -1) -> Event:
         """An event at a place."""
         meter = place.meter
@@ -150,7 +145,7 @@ class Times:
 
     def possible(self, place: Place, time: States) -> bool:
         """False only if no end can be reached, by the constraints' own shortcuts."""
-        members, place = self.members, self.seen(place)
+        members = self.members
         if not members.possible(time, place):
             return False
         return not members.counts or (
@@ -217,7 +212,7 @@ class Times:
             return _ORDERS[room]
         loose = place.bar < 0 and isinstance(self.facts.pickup, bool | None)
         cuts: Sequence[int] = range(1, room + 1) if loose else (room,)
-        found = members.lengths(time, self.seen(place), kind, room, cuts)
+        found = members.lengths(time, place, kind, room, cuts)
         if found is None:
             if kind == REST and self._all_rests:
                 found = set(range(1, room + 1))
