@@ -195,7 +195,8 @@ def test_rules_of_a_folder_leave_out_what_cannot_be_read(tmp_path):
     for name in ("a", "c"):
         (tmp_path / f"{name}.abc").write_text(TUNE)
     (tmp_path / "b.mid").write_bytes(b"MThd")
+    (tmp_path / "b.krn").write_bytes(b"")
     done = run("rules", tmp_path, "--json")
-    assert done.returncode == 2 and "b.mid" in done.stderr
+    assert done.returncode == 2 and "b.mid" in done.stderr and "the file is empty" in done.stderr
     assert len(json.loads(done.stdout)) == 2
     refused(run("rules", tmp_path / "b.mid"), "b.mid")

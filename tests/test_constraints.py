@@ -976,11 +976,11 @@ def test_a_pickup_of_one_step_is_exact() -> None:
 
 def test_what_is_not_found_where_not_all_lengths_are_tried_is_not_proved() -> None:
     asked = {
-        "meter": "4/4", "bars": 2, "pickup": "no", "form": "AA", "end": "C4", "cadence": "half",
-        "key": "C", "mode": "major", "notes_per_bar": "1:1", "rest_share": "36%:37%",
+        "meter": "1/16", "bars": 2, "pickup": "no", "form": "AA", "end": "C4", "cadence": "half",
+        "key": "C", "mode": "major", "notes_per_bar": "1:1", "rest_share": "30%:35%",
     }  # fmt: skip
-    notes = tuple(Note(1920 * bar, 1220, 67) for bar in range(2))  # 61 steps, and 35 of rest
-    keeps = Melody(notes, (Meter(0, 4, 4),), duration=3840)
+    notes = tuple(Note(120 * bar, 80, 67) for bar in range(2))  # four steps, and two of rest
+    keeps = Melody(notes, (Meter(0, 1, 16),), duration=240)
     without = Constraints(**{k: v for k, v in asked.items() if k != "end"})
     assert not broken(keeps, without)
     conflict = explain(without)

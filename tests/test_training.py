@@ -60,6 +60,14 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard():
+    """Also where the tests run beside something else, with Ctrl-C ignored."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
 def run(out, data=TRAIN, validation=VALIDATION, **how):
     how = {"steps": 20, "recipe": RECIPE} | how
     if "minutes" in how:
@@ -362,11 +370,12 @@ def test_start_from_another_model(whole, tmp_path):
 # -- stopping and going on -------------------------------------------------------------
 
 SCRIPT = """
-import sys
+import signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import test_training as t
 t.torch.set_num_threads(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def log(record): print(record.get("step"), flush=True)
 last = t.run(Path({out!r}), resume=True, log=log, recipe={recipe}, steps={steps})
 print("stopped" if last.get("stopped") else "done", flush=True)
