@@ -2,7 +2,7 @@
 
     python benchmarks/pop.py b2|b3 [--data FOLDER] [--work FOLDER] [--seed 0] [--fold 0 1 …]
         [--model --size nano --dropout 0 (--minutes 5 | --steps N)]
-    python benchmarks/pop.py b2 --model --tokens letters steps --steps 2000 2500 …
+    python benchmarks/pop.py b2 --model --tokens letters steps --steps 1900 1850 … [--inner]
 
 B2 are the seed's letters (`seed/melodies_letters.txt` in the data folder): nats a symbol,
 rests counted, the end of the line predicted and counted. B3 is `bimmuda`: bits a sounding
@@ -16,14 +16,19 @@ chosen inside the first fold. With `--steps` they are fixed: it learns all train
 its validation loss, on that tenth, says nothing. Figures are kept in the work folder (in
 the user's cache by default) and runs that were stopped go on. Prints rows for `results.md`.
 
-Of B2 there may be a model of letters, of `steps.py`, or one of each, whose means are then
-printed too. With `--shards 1` a model takes one processor, and two can learn side by side.
+Of B2 there may be a model of letters, of `steps.py`, or one of each; with both, their mean is
+printed too, and all that is known as one: that mean, what the network of steps expects
+of a song whose twelve letters are exchanged at random, and PPM* of letters and of steps, multiplied
+with the weights below (`mixing.py`). `--inner` settles such weights: that tenth is kept out of
+all training and stands in for the test songs. With `--shards 1` a model takes one
+processor, and two can learn side by side.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
 import math
 import os
@@ -32,13 +37,15 @@ import random
 import re
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mixing import arithmetic, geometric, settle
+from numpy.typing import NDArray
 from steps import UPSIDE_DOWN, WHOLE, StepsVocabulary, in_letters, steps
 
 from tunesmith.api.preparing import prepare, style_names
@@ -46,7 +53,7 @@ from tunesmith.corpus import Corpus
 from tunesmith.corpus.store import Tune
 from tunesmith.evaluation.likelihood import bits_per_note, score_tunes
 from tunesmith.evaluation.melody_models import MelodyPPM
-from tunesmith.evaluation.ppm import SequencePPM
+from tunesmith.evaluation.ppm import Predictor
 from tunesmith.files import write_atomically
 from tunesmith.keyfinding import with_estimates
 from tunesmith.model.checkpoint import load_checkpoint
@@ -54,7 +61,7 @@ from tunesmith.model.config import SIZES, ModelConfig
 from tunesmith.model.inference import Network
 from tunesmith.tokens import LettersVocabulary, Vocabulary, make_vocabulary
 from tunesmith.tokens.base import Ids
-from tunesmith.tokens.letters import END
+from tunesmith.tokens.letters import END, REST
 
 FOLDS = 10
 REACH = 16  # symbols of a context of PPM*: songs repeat whole choruses
@@ -67,18 +74,36 @@ PPMS = {
     "PPM*, STM": ("stm", None),
     "PPM*, LTM+ with STM": ("both", None),
 }
+EXCHANGED = 8
+"""How many times a song's letters are exchanged."""
+PARTS = {
+    "mean": 0.91,
+    "exchanged": -0.13,
+    "letters, PPM*, LTM+": 0.03,
+    "letters, PPM*, STM": 0.11,
+    "steps, PPM*, LTM+": 0.07,
+    "steps, PPM*, STM": 0.04,
+}
+"""What is known of B2 as one, and the power of each, settled inside fold 0."""
 
-Figures = dict[str, list[float]]
-"""By tune: bits of pitch, of timing, and how many notes. Of B2: the bits of each symbol."""
-PPM_SHARE = 0.02
-"""Of PPM* in the mean with it; inside fold 0 all is as good from 0.02 to 0.05."""
+Figures = dict[str, NDArray[np.float64]]
+"""By tune. Of B3: bits of pitch, bits of timing, how many notes. Of B2: (symbols, 14) natural
+log-probabilities of every letter at each symbol, rests and the end of the line among them."""
 
 
 class Job:
-    """The tunes of one table, their folds, and what is on file about them."""
+    """The tunes of one table, their folds, and what is on file about them.
 
-    def __init__(self, table: str, data: Path, work: Path, seed: int) -> None:
-        self.table, self.work = table, work
+    Args:
+        table: b2 or b3.
+        data: the folder with the sources.
+        work: the folder for what is kept.
+        seed: of the folds.
+        inner: whether the test songs stay away, and a tenth of the training songs is the test.
+    """
+
+    def __init__(self, table: str, data: Path, work: Path, seed: int, *, inner: bool) -> None:
+        self.table, self.work, self.seed, self.inner = table, work, seed, inner
         work.mkdir(parents=True, exist_ok=True)
         folder = work / f"{table}-corpus"
         prepare([data / SOURCES[table]], folder)
@@ -88,16 +113,29 @@ class Job:
         self.folds = split(list(self.tunes.values()), seed)
         names = [sorted(self.tunes[i].key for i in fold) for fold in self.folds]
         self.digest = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:8]
-        self.fitted: tuple[Any, ...] = (None, None, None)  # fold, order, model
 
-    def kept(self, row: str, fold: int, measure: Callable[[], Figures]) -> Figures:
-        """The figures of a row on a fold, from a file or measured now and put there."""
-        name = re.sub(r"[^\w+]+", "-", f"{self.table} {self.digest} {row} {fold}")
-        file = self.work / f"{name}.json"
+    def file(self, about: str, fold: int) -> Path:
+        """Where something about a fold is kept."""
+        name = f"{self.table} {self.digest} {about} {'inner ' if self.inner else ''}fold{fold}"
+        return self.work / re.sub(r"[^\w+]+", "-", name)
+
+    def kept(
+        self, about: str, fold: int, measure: Callable[[], dict[str, Figures]]
+    ) -> dict[str, Figures]:
+        """Figures on a fold by the name of the row, from a file or measured now and put there."""
+        file = self.file(about, fold).with_suffix(".npz")
         if not file.exists():
-            record = {"commit": commit(), "tunes": measure()}
-            write_atomically(file, json.dumps(record).encode())
-        found: Figures = json.loads(file.read_text("utf-8"))["tunes"]
+            stream, rows = io.BytesIO(), measure()
+            np.savez(stream, **{
+                f"{row} of {tune}": figures.astype(np.float32)
+                for row, figures_of in rows.items() for tune, figures in figures_of.items()
+            })  # fmt: skip
+            write_atomically(file, stream.getvalue())
+        found: dict[str, Figures] = {}
+        with np.load(file) as arrays:
+            for name in arrays:
+                row, tune = name.rsplit(" of ", 1)
+                found.setdefault(row, {})[tune] = arrays[name].astype(np.float64)
         return found
 
     def ids(self, tune: Tune, vocabulary: Vocabulary | None = None) -> Ids:
@@ -105,11 +143,25 @@ class Job:
         told = vocabulary or self.vocabulary
         return told.encode(with_estimates(tune.melody), tune.style).ids
 
+    def came(self, tune: str) -> NDArray[np.int64]:
+        """(symbols,) the letters of a song of B2, and its end."""
+        return self.ids(self.tunes[tune])[1:].astype(np.int64)
+
     def sides(self, fold: int) -> tuple[list[Tune], list[Tune]]:
         """Training and test songs."""
         test = set(self.folds[fold])
         training = [t for i, t in self.tunes.items() if i not in test]
+        if self.inner:
+            return self.apart(training, fold)
         return training, [self.tunes[i] for i in self.folds[fold]]
+
+    def apart(self, training: list[Tune], fold: int) -> tuple[list[Tune], list[Tune]]:
+        """Training songs and a tenth of their near-duplicate clusters, kept apart."""
+        clusters = sorted({t.cluster for t in training})
+        random.Random(f"{self.seed} {fold}").shuffle(clusters)
+        watched = set(clusters[: len(clusters) // 10])
+        rest = [t for t in training if t.cluster not in watched]
+        return rest, [t for t in training if t.cluster in watched]
 
 
 def split(tunes: list[Tune], seed: int) -> list[list[str]]:
@@ -122,39 +174,69 @@ def split(tunes: list[Tune], seed: int) -> list[list[str]]:
     return [[i for group in groups[f::FOLDS] for i in group] for f in range(FOLDS)]
 
 
-def baseline(job: Job, row: str, fold: int) -> Figures:
-    """A PPM, or the uniform guess, on the test songs of a fold."""
+def by_ppm(job: Job, fold: int) -> dict[str, Figures]:
+    """The baselines of B3 on the test songs of a fold."""
     training, test = job.sides(fold)
-    kind, order = PPMS[row] or ("ltm", None)
-    if job.table == "b2":
-        lines = {t.id: job.ids(t)[1:].tolist() for t in [*training, *test]}
-        if job.fitted[:2] != (fold, order) or not PPMS[row]:
-            letters = SequencePPM("ltm", len(job.vocabulary.names), order=order, reach=REACH)
-            letters.fit([lines[t.id] for t in training] if PPMS[row] else [])
-            job.fitted = (fold, order, letters)
-        model = job.fitted[2].sharing(kind)
-        found = {t.id: model.bits(lines[t.id]) for t in test}
-    else:
-        if job.fitted[:2] != (fold, order) or not PPMS[row]:
-            melodies = MelodyPPM("ltm", order, from_tonic=True)
-            melodies.fit(with_estimates(t.melody) for t in (training if PPMS[row] else []))
-            job.fitted = (fold, order, melodies)
-        model = job.fitted[2].sharing(kind)
-        found = {t.id: [*model.bits(with_estimates(t.melody)), len(t.melody.notes)] for t in test}
-    if kind == "both" or not PPMS[row]:  # it has learnt from the test songs, or knows nothing
-        job.fitted = (None, None, None)
-    return found
+    rows: dict[str, Figures] = {}
+    fitted: dict[int | None, MelodyPPM] = {}
+    for row, ppm in PPMS.items():
+        kind, order = ppm or ("ltm", None)
+        if ppm and order not in fitted:
+            fitted[order] = MelodyPPM("ltm", order, from_tonic=True)
+            fitted[order].fit(with_estimates(t.melody) for t in training)
+        knows = fitted[order] if ppm else MelodyPPM("ltm", None, from_tonic=True)
+        model = knows.sharing(kind)  # 'both' comes last: it learns from the test songs
+        rows[row] = {
+            t.id: np.array([*model.bits(with_estimates(t.melody)), len(t.melody.notes)])
+            for t in test
+        }
+    return rows
 
 
-def trained(job: Job, fold: int, wanted: Wanted) -> Figures:
+def letters_by_ppm(job: Job, fold: int, told: str) -> dict[str, Figures]:
+    """What PPMs of letters, or of steps, expect of the test songs of a fold of B2."""
+    training, test = job.sides(fold)
+    songs = {t.id: job.ids(t) for t in [*training, *test]}
+    lines = {i: (steps(ids) if told == "steps" else ids)[1:].tolist() for i, ids in songs.items()}
+    rows: dict[str, Figures] = {}
+    for row, ppm in (
+        PPMS.items() if told == "letters" else [("PPM*, LTM+ with STM", ("both", None))]
+    ):
+        kind, order = ppm or ("ltm", None)
+        model = Predictor("ltm", END + 1, order=order, reach=REACH)
+        for tune in training if ppm and kind != "stm" else []:
+            for i, symbol in enumerate(lines[tune.id]):
+                model.study(lines[tune.id], i, symbol)
+        model = model.sharing(kind)
+        for tune in test:
+            line = lines[tune.id]
+            said: dict[str, list[list[float]]] = {}
+            model.begin()
+            for i, symbol in enumerate(line):
+                whole = model.predict(line, i)
+                each = {row: whole}
+                if kind == "both":
+                    each |= zip(("PPM*, LTM+", "PPM*, STM"), model.parts, strict=True)
+                for name, chances in each.items():
+                    said.setdefault(name, []).append(
+                        [math.log(chances.probability(letter)) for letter in range(END + 1)]
+                    )
+                model.learn(line, i, symbol)
+            for name, logs in said.items():
+                expected = np.array(logs)
+                if told == "steps":
+                    expected = in_letters(expected, songs[tune.id])
+                rows.setdefault(f"{told}, {name}", {})[tune.id] = expected
+    return rows
+
+
+def trained(job: Job, fold: int, wanted: Wanted) -> dict[str, Figures]:
     """A model of some size, trained on the fold's training songs, on its test songs."""
     from tunesmith.training import Recipe, TokenData, train
 
     training, test = job.sides(fold)
-    clusters = sorted({t.cluster for t in training})
-    random.Random(f"{wanted.seed} {fold}").shuffle(clusters)
-    watched = set(clusters[: len(clusters) // 10])
-    learned = training if wanted.steps else [t for t in training if t.cluster not in watched]
+    fewer, watched = (training, test) if job.inner else job.apart(training, fold)
+    learned = training if wanted.steps else fewer
     vocabulary = StepsVocabulary() if wanted.tokens == "steps" else job.vocabulary
     config = ModelConfig.from_size(wanted.size, vocabulary.size, **vocabulary.recall_fields)
     context = config.max_position_embeddings
@@ -166,12 +248,10 @@ def trained(job: Job, fold: int, wanted: Wanted) -> Figures:
         print(f"fold {fold}: {len(cut)} songs, {shorter} cut to the context of {context}")
         return TokenData(np.concatenate(cut), np.cumsum([0, *map(len, cut)], dtype=np.int64))
 
-    out = job.work / f"{job.table}-{job.digest}-{wanted}-fold{fold}"
+    out = job.file(str(wanted), fold)
     began, used = time.monotonic(), time.process_time()
     train(
-        data(learned),
-        data([t for t in training if t.cluster in watched]),
-        vocabulary, config, out,
+        data(learned), data(watched), vocabulary, config, out,
         steps=wanted.steps, minutes=None if wanted.steps else wanted.minutes, seed=wanted.seed,
         resume=True,
         recipe=replace(Recipe.of_size(config), dropout=wanted.dropout, shards=wanted.shards),
@@ -185,17 +265,32 @@ def trained(job: Job, fold: int, wanted: Wanted) -> Figures:
     if job.table == "b3":
         ids = [job.ids(t) for t in test]
         scores = score_tunes(network, vocabulary, ids)
-        return {
-            tune.id: [*one.total, vocabulary.note_count(whole)]
+        found = {
+            tune.id: np.array([*one.total, vocabulary.note_count(whole)])
             for tune, whole, one in zip(test, ids, scores, strict=True)
         }
+        return {str(wanted): found}
     assert isinstance(job.vocabulary, LettersVocabulary)
-    views = [(np.arange(END + 1), END)]
-    if isinstance(vocabulary, StepsVocabulary):
-        views.append((UPSIDE_DOWN, END + WHOLE.index("upside down")))
-    else:
+    songs = {t.id: job.ids(t) for t in test}
+    if not isinstance(vocabulary, StepsVocabulary):
         views = [(table, END) for table in job.vocabulary.transpositions]
-    return in_bits(network, [job.ids(t) for t in test], [t.id for t in test], views)
+        return {str(wanted): expected_by(network, songs, views)}
+    views = [
+        (np.arange(END + 1, dtype=np.uint16), END),
+        (UPSIDE_DOWN, END + WHOLE.index("upside down")),
+    ]
+    rng = np.random.default_rng(wanted.seed)
+    exchanged = [
+        (
+            np.append(rng.permutation(REST), [REST, END]).astype(np.uint16),
+            END + WHOLE.index("exchanged"),
+        )
+        for _ in range(EXCHANGED)
+    ]
+    return {
+        str(wanted): expected_by(network, songs, views),
+        "exchanged": expected_by(network, songs, exchanged),
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,10 +312,10 @@ class Wanted:
         return f"{self.tokens}, {self.size}, {long}{dropout}{shards}, seed {self.seed}"
 
 
-def in_bits(
-    network: Network, songs: Sequence[Ids], names: Sequence[str], views: Sequence[tuple[Ids, int]]
+def expected_by(
+    network: Network, songs: Mapping[str, Ids], views: Sequence[tuple[Ids, int]]
 ) -> Figures:
-    """The bits of each symbol of songs of letters, by the mean of what a network expects.
+    """What a network expects of songs of letters, on average over several ways to tell them.
 
     A song may be told in several ways that say the same: in all twelve keys, or as it is and
     upside down. The network has learnt all of them and expects something a little different
@@ -228,64 +323,76 @@ def in_bits(
 
     Args:
         network: of letters, or of steps.
-        songs: in letters.
-        names: of the songs.
+        songs: in letters, by name.
         views: what to tell in place of each letter, and the first id then.
     """
     of_steps = network.config.vocab_size > END + 1
-    chances = [np.zeros((len(song) - 1, END + 1)) for song in songs]
+    expected: dict[str, list[NDArray[np.float64]]] = {name: [] for name in songs}
     for table, first in views:
-        told = [table[song] for song in songs]
-        given = [steps(t) if of_steps else t for t in told]
+        told = [table[song] for song in songs.values()]
+        given = [steps(t) if of_steps else t.copy() for t in told]
         for ids in given:
             ids[0] = first
         found: list[dict[int, Any]] = [{} for _ in songs]
-        for i, place, expected in network.distributions(given):
-            found[i][place] = expected
-        for i, pieces in enumerate(found):
-            expected = np.concatenate([pieces[place] for place in sorted(pieces)])
-            expected = in_letters(expected, told[i]) if of_steps else expected
-            chances[i] += np.exp(expected[:, table]) / len(views)
-    return {
-        name: (-np.log2(p[np.arange(len(p)), song[1:].astype(np.int64)])).tolist()
-        for name, song, p in zip(names, songs, chances, strict=True)
-    }
+        for i, place, logs in network.distributions(given):
+            found[i][place] = logs
+        for name, pieces, letters in zip(songs, found, told, strict=True):
+            logs = np.concatenate([pieces[place] for place in sorted(pieces)])
+            logs = in_letters(logs, letters) if of_steps else logs
+            expected[name].append(logs[:, table.astype(np.int64)])
+    return {name: arithmetic(np.array(each)) for name, each in expected.items()}
 
 
-def mean(rows: Sequence[Figures], weights: Sequence[float]) -> Figures:
-    """The bits of each symbol of B2, where what is expected is the mean of several models."""
-    return {
-        name: (-np.log2(sum(
-            w * np.exp2(-np.array(row[name])) for row, w in zip(rows, weights, strict=True)
-        ))).tolist()
-        for name in rows[0]
-    }  # fmt: skip
+def parts_of(networks: Sequence[Figures], rows: Mapping[str, Figures]) -> dict[str, Figures]:
+    """What is known of B2, by its name in `PARTS`."""
+    means = {i: arithmetic(np.array([row[i] for row in networks])) for i in networks[0]}
+    return {"mean": means, **{part: rows[part] for part in PARTS if part != "mean"}}
 
 
-def print_rows(job: Job, rows: dict[str, Figures], folds: list[int]) -> None:
+def print_rows(job: Job, rows: Mapping[str, Figures], folds: list[int]) -> None:
     """The table in Markdown, with 95 % percentile intervals over songs."""
-
-    def units(figures: list[float]) -> float:
-        return len(figures) if job.table == "b2" else figures[2]
-
     first = next(iter(rows.values()))
-    unit = "symbols" if job.table == "b2" else "notes"
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()},"
-          f" commit {commit()}, split {job.digest}; folds {', '.join(map(str, folds))}:"
-          f" {len(first)} songs, {sum(map(units, first.values())):,.0f} {unit}\n")  # fmt: skip
     if job.table == "b2":
-        print("| | nats a symbol |\n|---|---|")
+        counts = [len(logs) for logs in first.values()]
+        head, unit = "| | nats a symbol |\n|---|---|", "symbols"
     else:
-        print("| | bits a note | pitch | timing |\n|---|---|---|---|")
+        counts = [int(figures[2]) for figures in first.values()]
+        head, unit = "| | bits a note | pitch | timing |\n|---|---|---|---|", "notes"
+    which = "a tenth inside fold" if job.inner else "folds"
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()},"
+          f" commit {commit()}, split {job.digest}; {which} {', '.join(map(str, folds))}:"
+          f" {len(first)} songs, {sum(counts):,} {unit}\n\n{head}")  # fmt: skip
     for row, figures in rows.items():
-        counts = [units(figures[i]) for i in first]
         if job.table == "b2":
-            cells = [bits_per_note([math.log(2) * sum(figures[i]) for i in first], counts)]
+            nats = {
+                i: -logs[np.arange(len(logs)), job.came(i)].sum() for i, logs in figures.items()
+            }
+            cells = [bits_per_note([nats[i] for i in first], counts)]
         else:
             a = np.array([figures[i] for i in first])
-            parts = (a[:, 0] + a[:, 1], a[:, 0], a[:, 1])
-            cells = [bits_per_note(list(part), counts) for part in parts]
+            streams = (a[:, 0] + a[:, 1], a[:, 0], a[:, 1])
+            cells = [bits_per_note(list(stream), counts) for stream in streams]
         print(f"| {row} | {' | '.join(map(_cell, cells))} |")
+
+
+def settle_powers(job: Job, parts: Mapping[str, Figures], folds: int = 5) -> None:
+    """Print the powers that suit the parts best, and the code length of songs they never saw."""
+    names = list(next(iter(parts.values())))
+    logs = [np.array([part[i] for part in parts.values()]) for i in names]
+    came = [job.came(i) for i in names]
+    nats = 0.0
+    for fold in range(folds):
+        learned = [i for i in range(len(names)) if i % folds != fold]
+        powers = settle(
+            np.concatenate([logs[i] for i in learned], axis=1),
+            np.concatenate([came[i] for i in learned]),
+        )
+        for i in range(fold, len(names), folds):
+            nats -= geometric(logs[i], powers)[np.arange(len(came[i])), came[i]].sum()
+    powers = settle(np.concatenate(logs, axis=1), np.concatenate(came))
+    print(f"\nby cross-validation over songs {nats / sum(map(len, came)):.4f}; of all together:")
+    for part, power in zip(parts, powers, strict=True):
+        print(f"    {part}: {power:.3f}")
 
 
 def _cell(figure: Any) -> str:
@@ -314,6 +421,7 @@ def main() -> None:
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--shards", type=int, default=2)
     parser.add_argument("--size", choices=SIZES, default="nano")
+    parser.add_argument("--inner", action="store_true")
     args = parser.parse_args()
     if args.data is None:
         parser.error("where is the data? give --data or set TUNESMITH_DATA")
@@ -322,33 +430,38 @@ def main() -> None:
         parser.error("--tokens are for b2")
     if args.steps and len(args.steps) != len(kinds):
         parser.error("give --steps for each of --tokens, with --model")
-    folds = args.fold or ([0] if args.model else list(range(FOLDS)))
-    job = Job(args.table, args.data, args.work, args.seed)
-    rows: dict[str, Figures] = {row: {} for row in PPMS}
-    for fold in folds:
-        for row in PPMS:
-            rows[row] |= job.kept(row, fold, lambda r=row, f=fold: baseline(job, r, f))
-    many = args.steps or [None] * len(kinds)
-    models = []
-    for tokens, steps_ in zip(kinds, many, strict=True):
+    folds = args.fold or ([0] if args.model or args.inner else list(range(FOLDS)))
+    job = Job(args.table, args.data, args.work, args.seed, inner=args.inner)
+    rows: dict[str, Figures] = {}
+
+    def add(about: str, measure: Callable[[int], dict[str, Figures]]) -> None:
+        for fold in folds:
+            for row, figures in job.kept(about, fold, lambda f=fold: measure(f)).items():
+                rows.setdefault(row, {}).update(figures)
+
+    if args.table == "b3":
+        add("PPM", lambda fold: by_ppm(job, fold))
+    for told in ("letters", "steps") if args.table == "b2" else ():
+        add(f"{told} by PPM", lambda fold, t=told: letters_by_ppm(job, fold, t))
+    networks = []
+    for tokens, steps_ in zip(kinds, args.steps or [None] * len(kinds), strict=True):
         wanted = Wanted(
             tokens=tokens, size=args.size, steps=steps_, minutes=args.minutes,
             dropout=args.dropout, shards=args.shards, seed=args.seed,
         )  # fmt: skip
-        row: Figures = {}
-        for fold in folds:
-            row |= job.kept(str(wanted), fold, lambda f=fold, w=wanted: trained(job, f, w))
-        models.append(row)
-        rows[f"**{wanted}**"] = row
-    if args.table == "b2" and models:
-        if len(models) > 1:
-            rows["**their mean**"] = mean(models, [1 / len(models)] * len(models))
-        each = (1 - PPM_SHARE) / len(models)
-        both = [*models, rows["PPM*, LTM+ with STM"]]
-        rows[f"**the same with {100 * PPM_SHARE:g} % of PPM\\***"] = mean(
-            both, [*[each] * len(models), PPM_SHARE]
-        )
+        add(str(wanted), lambda fold, w=wanted: trained(job, fold, w))
+        networks.append(rows[str(wanted)])
+    if len(networks) > 1:
+        parts = parts_of(networks, rows)
+        rows["their mean"] = parts["mean"]
+        powers = np.array([PARTS[part] for part in parts])
+        rows["all as one"] = {
+            i: geometric(np.array([part[i] for part in parts.values()]), powers)
+            for i in parts["mean"]
+        }
     print_rows(job, rows, folds)
+    if args.inner and len(networks) > 1:
+        settle_powers(job, parts)
 
 
 if __name__ == "__main__":

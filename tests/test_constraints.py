@@ -563,6 +563,17 @@ def test_conflicts_of_few_members_are_named_smallest() -> None:
     assert {"pitches_from", "bars"} <= set(conflict.names)
 
 
+def test_a_part_may_have_as_many_bars_as_the_whole() -> None:
+    line = _line([60 + i % 2 for i in range(70)])
+    asked = Constraints(pitches_from=line, notes_per_bar="1:1", bars=70, meter="2/4", pickup="no")
+    part = ("pitches_from", "notes_per_bar", "meter", "pickup")
+    grammar = NotesGrammar((), {})
+    assert Steered(grammar, asked, names=part).satisfiable(20_000)
+    # By itself it has too few: without --bars there are at most 64.
+    alone = Steered(grammar, replace(asked, bars=None))
+    assert not alone.satisfiable(20_000)
+
+
 @pytest.mark.parametrize("also", [{"contour": True}, {"pitches_from": True}])
 def test_kept_bars_find_their_place_in_a_told_line(also: dict[str, bool]) -> None:
     pitches = [60, 62, 64, 62, 65, 67, 64, 60] * 16

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -224,6 +224,9 @@ class Constraints:
             parts["key"] = Part(automata=(self._scale(names),))
             parts.pop("mode", None)
         facts = _merged([part.facts for part in parts.values()])
+        if facts.bars is None:
+            whole = [part.facts.get("bars") for part in self.parts.values()]
+            facts = replace(facts, whole=next((n for n in whole if n), None))
         automata = [a for part in parts.values() for a in part.automata]
         uniform = len({*(facts.layout or ())}) < 2
         automata = _acquainted(automata, facts.bars, uniform)

@@ -23,6 +23,8 @@ class Facts:
         layout: the metre of each bar, where a melody says it; then `bars` is their number.
         base: bars that the constraints do not count, those of a primer they do not see.
         usual: the metre and the number of bars of a melody whose line is followed, likely here too.
+        whole: the number of bars of all that is asked, where this is but a part of it that says
+            none: what holds of the whole holds of the part, also beyond 64.
         contradiction: whether what was asked gives two shapes.
     """
 
@@ -32,6 +34,7 @@ class Facts:
     layout: tuple[int, ...] | None = None
     base: int = 0
     usual: tuple[int, int] | None = None
+    whole: int | None = None
     contradiction: bool = False
 
     def bar_counts(self) -> tuple[int, ...]:
@@ -39,7 +42,8 @@ class Facts:
         if self.bars is not None:
             return (self.bars,)
         first = [self.usual[1]] if self.usual and self.usual[1] <= MOST_UNASKED_BARS else []
-        return tuple(dict.fromkeys([*first, *_USUAL_BARS, *range(1, MOST_UNASKED_BARS + 1)]))
+        last = [self.whole] if self.whole else []
+        return tuple(dict.fromkeys([*first, *_USUAL_BARS, *range(1, MOST_UNASKED_BARS + 1), *last]))
 
     def meters(self) -> tuple[int, ...]:
         """The metres there may be at the start, the usual ones first."""
