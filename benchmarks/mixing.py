@@ -1,5 +1,8 @@
 """Several models of the same symbols as one, for table B2 (`pop.py`).
 
+A product of powers of what they expect; the powers are settled on songs kept apart (`settle`) and
+from there follow each song (`following`).
+
 Shapes: M models, N symbols, V of the alphabet.
 """
 
@@ -31,6 +34,32 @@ def geometric(logs: Floats, weights: Floats) -> Floats:
     """
     scores = np.tensordot(weights, logs, axes=1)
     whole: Floats = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+    return whole
+
+
+def following(logs: Floats, symbols: NDArray[np.int64], powers: Floats, inertia: float) -> Floats:
+    """As `geometric`, with powers that follow what comes, by Newton steps (Hazan et al. 2007).
+
+    Each symbol moves the powers against its gradient, by as much as the curvature of all symbols
+    so far allows. What is expected of a symbol depends on those before it alone.
+
+    Args:
+        logs: (M, N, V) natural log-probabilities.
+        symbols: (N,) what came.
+        powers: (M,) to begin with.
+        inertia: how strongly the powers stay where they are, as curvature before the first symbol.
+    """
+    powers, curvature = powers.copy(), inertia * np.eye(len(logs))
+    whole = np.empty(logs.shape[1:])
+    for place, symbol in enumerate(symbols):
+        said = logs[:, place]
+        scores = powers @ said
+        whole[place] = scores - np.logaddexp.reduce(scores)
+        chances = np.exp(whole[place])
+        expected = said @ chances
+        apart = said - expected[:, None]
+        curvature += (apart * chances) @ apart.T
+        powers -= np.linalg.solve(curvature, expected - said[:, symbol])
     return whole
 
 

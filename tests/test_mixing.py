@@ -53,3 +53,30 @@ def test_models_that_are_alike_have_no_weights():
     logs = models(np.random.default_rng(2), count=1).repeat(2, axis=0)
     with pytest.raises((ValueError, np.linalg.LinAlgError)):
         mixing.settle(logs, np.zeros(400, np.int64))
+
+
+def test_powers_follow_what_comes_and_never_look_ahead():
+    rng = np.random.default_rng(3)
+    logs = models(rng, symbols=600)
+    chances = np.exp(mixing.geometric(logs, np.array([0.0, 1.2, 0.0])))
+    came = (chances.cumsum(axis=1) < rng.random((len(chances), 1))).sum(axis=1)
+    begun = np.full(3, 1 / 3)
+    fixed, found = mixing.geometric(logs, begun), mixing.following(logs, came, begun, 10.0)
+    assert np.exp(found).sum(axis=1) == pytest.approx(1)
+    assert found[0] == pytest.approx(fixed[0])
+    assert mixing.following(logs, came, begun, 1e12) == pytest.approx(fixed, abs=1e-6)
+    late = np.arange(300, 600)
+    assert found[late, came[late]].mean() > fixed[late, came[late]].mean() + 0.2
+    other = came.copy()
+    other[300:] = (other[300:] + 1) % 5
+    assert (mixing.following(logs, other, begun, 10.0)[:301] == found[:301]).all()
+
+
+def test_the_first_step_of_powers_by_hand():
+    logs = np.log(np.array([[[0.75, 0.25]] * 2]))
+    # Of the first symbol 3/4 and 1/4 are expected; ln 3 = 1.0986 lies between their logarithms.
+    curvature = 2.0 + np.log(3) ** 2 * 0.75 * 0.25
+    power = 1.0 + 0.25 * np.log(3) / curvature
+    found = np.exp(mixing.following(logs, np.zeros(2, np.int64), np.ones(1), 2.0))
+    assert found[0] == pytest.approx([0.75, 0.25])
+    assert found[1, 0] == pytest.approx(3**power / (1 + 3**power))
