@@ -563,6 +563,18 @@ def test_conflicts_of_few_members_are_named_smallest() -> None:
     assert {"pitches_from", "bars"} <= set(conflict.names)
 
 
+def test_a_last_bar_short_by_the_pickup_that_has_no_room_for_its_notes() -> None:
+    # A pickup of 7 1/2 eighths leaves one of 1/16 to the last bar, or half an eighth too much.
+    asked = Constraints(pickup="15/16", note_values="1/8,1/4,1/2", notes_per_bar="2:8", bars=8,
+                        meter="4/4", rest_share="0:0.2")  # fmt: skip
+    grammar = NotesGrammar((), {})
+    assert not Steered(grammar, asked).satisfiable(2_000)
+    # One of 3/16 has room for a note, but not for two.
+    shorter = replace(asked, pickup="13/16", notes_per_bar="1:8")
+    assert Steered(grammar, shorter).satisfiable(20_000)
+    assert not Steered(grammar, replace(shorter, notes_per_bar="2:8")).satisfiable(2_000)
+
+
 def test_a_part_may_have_as_many_bars_as_the_whole() -> None:
     line = _line([60 + i % 2 for i in range(70)])
     asked = Constraints(pitches_from=line, notes_per_bar="1:1", bars=70, meter="2/4", pickup="no")

@@ -291,6 +291,8 @@ def _acquainted(automata: list[Constraint], bars: int | None, uniform: bool) -> 
     if uniform:
         shortest = min(values.steps) if values else 1
         automata = [a.beside(shortest) if isinstance(a, Cadence) else a for a in automata]
+        for counts in [a for a in automata if isinstance(a, NotesPerBar)]:
+            automata = [a.beside(counts) if isinstance(a, NoteValues) else a for a in automata]
     rhythm = next((a for a in automata if isinstance(a, Rhythm)), None)
     kept = next((a for a in automata if isinstance(a, Template)), None)
     return [

@@ -37,6 +37,8 @@ class NoteValues(_Time):
 
     Args:
         steps: the lengths.
+        least: so many notes are known to begin in the last bar, which is as long as all others or
+            shorter by the pickup.
 
     Attributes:
         grid: what all lengths, of rests too, are multiples of.
@@ -45,8 +47,9 @@ class NoteValues(_Time):
     name = "note-values"
     hears: ClassVar[frozenset[str]] = SOUNDS | {BAR}
 
-    def __init__(self, steps: Iterable[int]) -> None:
+    def __init__(self, steps: Iterable[int], least: int = 0) -> None:
         self.steps = frozenset(steps)
+        self._least = least * min(self.steps)  # steps that the last bar has for them
         self._longest = max(self.steps)
         self.grid = math.gcd(*self.steps)
         self._sums = {0}
@@ -54,6 +57,10 @@ class NoteValues(_Time):
             if any(n - s in self._sums for s in self.steps):
                 self._sums.add(n)
         self._lengths: Callable[..., Collection[int]] = lru_cache(maxsize=50_000)(self._lengths_of)
+
+    def beside(self, counts: NotesPerBar) -> NoteValues:
+        """The same where notes are counted, in bars of one length."""
+        return NoteValues(self.steps, counts.low)
 
     def start(self) -> Hashable:  # noqa: D102
         return ("", 0)
@@ -113,7 +120,10 @@ class NoteValues(_Time):
         if place.room < UNKNOWN_ROOM:
             # From where this began to the end there are whole lengths alone.
             ahead = (place.room + steps) % self.grid
-            if ahead and ahead != place.pickup % self.grid:
+            if ahead and (
+                ahead != place.pickup % self.grid
+                or self._least > place.bar_length - place.pickup  # it has to be a full bar
+            ):
                 return False
         if kind != NOTE or steps in self.steps:
             return True
