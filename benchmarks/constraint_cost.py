@@ -6,8 +6,8 @@ The look-ahead, tunes begun anew, ids that were struck out and the check that a 
 included; ids with no choice (copies of a section, lengths of a given rhythm, the count of bars) are
 not counted as sampled, though the network has to read them all. So each line ends with how
 many ids were read for each one sampled, without and with constraints, and with the ratio of tokens
-*read* a second: what masks and look-ahead cost by themselves. Processor time; what one set leaves is
-cleared away before the next is timed.
+*read* a second: what masks and look-ahead cost by themselves. Processor time; what one set leaves
+is cleared away before the next is timed.
 """
 
 from __future__ import annotations
