@@ -17,7 +17,7 @@ Python, masks of dropout from another generator); what is timed is never that. `
 Tunesmith's network, at most 0.95 M parameters, told the characters before each, and ends with the
 validation loss. `compare` times both in turn: seconds a step of the seed, the whole of `ours` as a
 process of its own (import, data and evaluation counted), training characters a second at the
-seed's layers, width and context with as many weights and heads as the seed and with under half of
+seed's layers, width and context with as many weights and heads as the seed and with under a third of
 them, how well the latter learns in as many steps as `ours`, and the machine's peak in matrix
 products.
 """
@@ -549,8 +549,8 @@ SEED_SHAPE = {
     "inner": 512, "batch": BATCH * CONTEXT, "before": 0,
 }  # fmt: skip
 """As many weights in the layers as the seed's: 3 x 512 in the gated layer for 2 x 768."""
-FEWER = {"heads": 2, "shared": 2, "head": 64, "inner": 160}
-"""Two wide heads of queries, one of keys and values, and a narrow gated layer: under half of the
+FEWER = {"heads": 2, "shared": 2, "head": 48, "inner": 96}
+"""Two heads of queries, one of keys and values, and a narrow gated layer: under a third of the
 weights, and half of the scores of attention."""
 
 
