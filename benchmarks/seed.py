@@ -17,8 +17,8 @@ Python, masks of dropout from another generator); what is timed is never that. `
 Tunesmith's network, at most 0.95 M parameters, told the characters before each, and ends with the
 validation loss. `compare` times both in turn: seconds a step of the seed, the whole of `ours` as a
 process of its own (import, data and evaluation counted), training characters a second at the
-seed's layers, width and context with as many weights and heads as the seed and with under a third of
-them, how well the latter learns in as many steps as `ours`, and the machine's peak in matrix
+seed's layers, width and context with as many weights and heads as the seed and with under a third
+of them, how well the latter learns in as many steps as `ours`, and the machine's peak in matrix
 products.
 """
 

@@ -6,6 +6,9 @@ import subprocess
 import sys
 
 import pytest
+import typer
+
+from tunesmith.cli import VERBS, app
 
 TUNE = "X:1\nT:Tune\nM:3/4\nL:1/4\nK:Ddor\nDEF|GAB|\n"
 
@@ -33,6 +36,14 @@ def test_help_and_version():
     for command in ("quickstart", "prepare", "train", "generate", "convert", "info", "tokens"):
         assert command in text
     assert run("no-such-command").returncode == 2
+
+
+def test_each_verb_is_in_the_module_that_is_loaded_for_it():
+    commands = typer.main.get_command(app).commands.items()
+    assert {verb: c.callback.__module__ for verb, c in commands} == {
+        verb: f"tunesmith.cli.{module}" for verb, module in VERBS.items()
+    }
+    assert [verb for verb, _ in commands] == list(VERBS)
 
 
 def test_help_imports_nothing_heavy():

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tunesmith import __version__
 from tunesmith.api.comparing import Baselines, as_told
 from tunesmith.api.composing import Model
 from tunesmith.corpus import Corpus
@@ -372,7 +372,7 @@ def _about(model: Model, corpus: Corpus) -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
         "versions": {
-            "tunesmith": metadata.version("tunesmith"),
+            "tunesmith": __version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
         },

@@ -6,12 +6,12 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from tunesmith import __version__
 from tunesmith.api.model import Model, Tune
 from tunesmith.decoding import Generated, Sampling
 from tunesmith.decoding.constraints import Constraint, Constraints, KeptBars, check
@@ -88,7 +88,7 @@ def make_receipt(
         "model_sha256": model.checkpoint.sha256,
         "model_licence": provenance.get("licence"),
         "versions": {
-            "tunesmith": metadata.version("tunesmith"),
+            "tunesmith": __version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
             "machine": platform.machine(),

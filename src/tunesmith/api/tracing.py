@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tunesmith.corpus import Corpus
-from tunesmith.corpus.sources import readings
 from tunesmith.errors import InputError, UsageError
 from tunesmith.evaluation.originality import Originality, align, index_corpus, judge, receipt_entry
 from tunesmith.evaluation.originality_index import FILE, TuneIndex
 from tunesmith.melody import Melody
 from tunesmith.model.checkpoint import PROVENANCE, Checkpoint, find_checkpoint, load_checkpoint
 from tunesmith.theory import octave_of, spell
+
+if TYPE_CHECKING:
+    from tunesmith.corpus import Corpus
 
 BOX = Path(__file__).parents[1] / "box"
 """The model that comes with the package."""
@@ -78,6 +79,8 @@ def corpus_index(corpus: str | Path | Corpus) -> TuneIndex:
         InputError: if the corpus is missing, damaged or has no training tune.
         OutputError: if the folder cannot be written.
     """
+    from tunesmith.corpus import Corpus
+
     opened = corpus if isinstance(corpus, Corpus) else Corpus.open(corpus)
     path = opened.cache_path(f"originality{INDEX_VERSION}.index")
     if not path.exists():
@@ -141,6 +144,8 @@ def originality(
     Raises:
         UsageError: if the track makes no sense.
     """
+    from tunesmith.corpus.sources import readings
+
     for reading in readings(paths, track):
         if reading.error:
             yield Traced(reading.where, error=reading.error.what)

@@ -4,42 +4,51 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from tunesmith.cli import (
-    building,
-    compare,
-    complete,
-    continue_,
-    converting,
-    evaluate,
-    generate,
-    infill,
-    originality,
-    report,
-    rules,
-    surprise,
-    vary,
-)
-from tunesmith.cli.common import app
 from tunesmith.errors import TunesmithError
 
-__all__ = [
-    "app",
-    "building",
-    "compare",
-    "complete",
-    "continue_",
-    "converting",
-    "evaluate",
-    "generate",
-    "infill",
-    "main",
-    "originality",
-    "report",
-    "rules",
-    "surprise",
-    "vary",
-]
+if TYPE_CHECKING:
+    from tunesmith.cli.common import app
+
+VERBS = {
+    "quickstart": "building",
+    "prepare": "building",
+    "corpora": "building",
+    "train": "building",
+    "compare": "compare",
+    "complete": "complete",
+    "continue": "continue_",
+    "convert": "converting",
+    "check": "converting",
+    "info": "converting",
+    "tokens": "converting",
+    "evaluate": "evaluate",
+    "generate": "generate",
+    "infill": "infill",
+    "originality": "originality",
+    "report": "report",
+    "rules": "rules",
+    "surprise": "surprise",
+    "vary": "vary",
+}
+"""Each verb and its module, in the order of the help. To make the options of all of them takes
+longer than many a verb does, so only that of the verb is loaded, or all where none is named."""
+
+__all__ = ["VERBS", "app", "main"]
+
+
+def _app(verb: str = "") -> Any:
+    for module in [VERBS[verb]] if verb in VERBS else dict.fromkeys(VERBS.values()):
+        import_module(f"tunesmith.cli.{module}")
+    return import_module("tunesmith.cli.common").app
+
+
+def __getattr__(name: str) -> Any:
+    if name != "app":
+        raise AttributeError(f"module 'tunesmith.cli' has no attribute '{name}'")
+    return _app()
 
 
 def main() -> None:
@@ -48,7 +57,7 @@ def main() -> None:
     # numpy must be told before it is loaded. What the user has set stays.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        app()
+        _app(sys.argv[1] if len(sys.argv) > 1 else "")()
     except TunesmithError as e:
         print(f"tunesmith: {e}", file=sys.stderr)
         sys.exit(e.exit_code)

@@ -13,13 +13,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from difflib import SequenceMatcher
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tunesmith.corpus import Corpus
 from tunesmith.evaluation.originality_index import TuneIndex, symbols_of
 from tunesmith.melody import Melody
+
+if TYPE_CHECKING:
+    from tunesmith.corpus import Corpus
 
 GRAM = 12
 """Intervals of a 12-gram: 13 notes."""
