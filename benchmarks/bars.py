@@ -87,6 +87,7 @@ class _Through:
 
     def __init__(self, vocabulary: Barless, recall: NotesRecall) -> None:
         self.vocabulary, self.inner = vocabulary, recall
+        self.channels, self.places = recall.channels, recall.places
 
     def read_all(self, ids: Any, lengths: Any) -> Recalled:
         keys = [row[:n].astype(np.uint16).tobytes() for row, n in zip(ids, lengths, strict=True)]
