@@ -194,6 +194,20 @@ def test_continue_refuses(model, greensleeves):
         continue_(model, greensleeves, Constraints(range="C4:E4", start="A4"), bars=1)
 
 
+def test_the_metre_that_a_tune_has_may_be_asked_of_its_new_bars(model):
+    melody, asked = abc("GABc|[M:3/4]dBG|[M:4/4]GABc|[M:3/4]dBG|"), Constraints(meter="3/4")
+    (tune,) = continue_(model, melody, asked, bars=2, seed=1)
+    assert [str(b.meter) for b in tune.melody.bars[4:]] == ["3/4", "3/4"] and held(tune)
+    assert [c["name"] for c in tune.receipt["constraints"]].count("meter") == 1
+    (tune,) = infill(model, melody, 2, 2, asked, seed=1)
+    assert held(tune)
+    for bars in ((1, 2), (2, 3), (3, 3)):
+        with pytest.raises(UsageError, match="--meter: the tune is in 4/4 there"):
+            infill(model, melody, *bars, asked)
+    with pytest.raises(UsageError, match="--meter: the tune is in 3/4 there; leave it out"):
+        continue_(model, melody, Constraints(meter="4/4"), bars=2)
+
+
 # -- infill and complete ------------------------------------------------------------------
 
 

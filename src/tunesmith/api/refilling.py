@@ -230,7 +230,8 @@ def _fill(
     how: dict[str, Any], close: Collection[int] = (),
 ) -> list[Tune]:  # fmt: skip
     drawing, wanted = Drawing(**how), constraints or Constraints()
-    check_frame(wanted)
+    full = [b for b in source.bars if not b.is_pickup]
+    check_frame(wanted, [b for first, after in spans for b in full[first:after]])
     inside = {**wanted.asked(), **own_scale(source, wanted)}
     wishes = header_wishes(model, source, wanted, drawing) | own_ending(source, wanted, close)
 

@@ -16,11 +16,11 @@ from tunesmith.api.unwanted import SAY_SILENCE, unwanted
 from tunesmith.decoding.constraints import Constraints, Primed
 from tunesmith.decoding.constraints.asked import flag
 from tunesmith.decoding.constraints.inside import Following
-from tunesmith.decoding.constraints.parsing import parse_range
+from tunesmith.decoding.constraints.parsing import parse_meter, parse_range
 from tunesmith.errors import InputError, UsageError
 from tunesmith.evaluation.lines import Line
 from tunesmith.keyfinding import with_estimates
-from tunesmith.melody import TICKS_PER_QUARTER, Melody
+from tunesmith.melody import TICKS_PER_QUARTER, Bar, Melody
 from tunesmith.theory import SCALES
 from tunesmith.tokens import NotesVocabulary
 from tunesmith.tokens.base import Ids
@@ -56,13 +56,26 @@ def prepared(melody: Melody, *, strip: bool) -> Melody:
     return replace(melody, duration=duration, meters=meters, chords=chords)
 
 
-def check_frame(asked: Constraints) -> None:
-    """Raise a `UsageError` for bars, metres or a pickup asked of a melody that has its own."""
-    frame = [n for n in ("bars", "meter", "pickup", "rhythm_from") if n in asked.asked()]
+def check_frame(asked: Constraints, bars: Sequence[Bar]) -> None:
+    """Raise a `UsageError` for bars, a pickup or another metre asked of a melody with its own.
+
+    Args:
+        asked: what new bars must keep.
+        bars: bars whose metres these have.
+    """
+    frame = [n for n in ("bars", "pickup", "rhythm_from") if n in asked.asked()]
     if frame:
         raise UsageError(
             "the tune says where its bars are", where=flag(frame[0]), remedy="leave it out"
         )
+    if asked.meter is not None:
+        wanted = parse_meter(asked.meter)
+        for meter in (b.meter for b in bars):
+            if (meter.numerator, meter.denominator) != (wanted.numerator, wanted.denominator):
+                raise UsageError(
+                    f"the tune is in {meter.numerator}/{meter.denominator} there",
+                    where=flag("meter"), remedy="leave it out",
+                )  # fmt: skip
 
 
 def own_scale(melody: Melody, asked: Constraints) -> dict[str, Any]:
@@ -188,7 +201,7 @@ def continue_(
     """
     drawing, vocabulary = Drawing(**how), notes_model(model)
     source, asked = prepared(melody, strip=True), constraints or Constraints()
-    check_frame(asked)
+    check_frame(asked, source.bars[-1:])
     own = sum(not b.is_pickup for b in source.bars)
     if not 1 <= bars <= MOST_BARS - own:
         raise UsageError(
