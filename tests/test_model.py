@@ -114,6 +114,26 @@ def test_a_cache_grows_beyond_its_first_room():
     np.testing.assert_allclose(np.concatenate(parts, axis=1), network.forward(ids), atol=1e-4)
 
 
+def test_a_full_cache_slides_as_if_all_had_been_read_anew():
+    ids = ids_of(3, 64 + 2 * 21)
+    cache = NETWORK.new_cache(3, 64)
+    for t in range(64):
+        NETWORK.step(ids[:, t], cache)
+    cache, ids = NETWORK.slid(ids[:, :64], cache, KEPT).select([0, 2]), ids[[0, 2]]
+    full = 64 - KEPT - 32
+    for length in (64, 64 + full):  # once, and once more
+        anew = NETWORK.new_cache(2, 64)
+        assert anew.recall
+        seen = anew.recall.read(ids[:, :length])
+        places = np.r_[:KEPT, length - 32 : length]
+        NETWORK.prefill(ids[:, places], anew, tuple(part[:, places] for part in seen))
+        for t in range(length, length + full):
+            steps = [NETWORK.step(ids[:, t], one) for one in (cache, anew)]
+            np.testing.assert_allclose(*steps, atol=1e-4)
+        if length == 64:
+            cache = NETWORK.slid(ids[:, : length + full], cache, KEPT)
+
+
 def test_numpy_is_torch():
     torch = pytest.importorskip("torch")
     ids = ids_of(3, 40)

@@ -23,7 +23,7 @@ from tunesmith.decoding.sampling import (
     truncated,
 )
 from tunesmith.errors import UsageError
-from tunesmith.model.inference import KEPT, Cache, Network
+from tunesmith.model.inference import KEPT, Network
 from tunesmith.tokens import Grammar, State
 
 TRIES = 4
@@ -232,8 +232,8 @@ class _Batch:
         lost = set[int]()
         while rows:
             if self._cache.length == self._context:
-                ids = [self._ids[r] for r in rows]
-                self._cache = _slide(self._network, ids, self._keep_first, self._context)
+                read = np.array([self._ids[r][:-1] for r in rows])
+                self._cache = self._network.slid(read, self._cache, self._keep_first)
             begins = len(self._ids[rows[0]]) == 1
             logits = self._read(rows, self._bound or begins)
             going_on = self._add(rows, logits)
@@ -415,20 +415,3 @@ def _redraw(
                 allowed[token] = False
                 weights[token] = 0
     raise UsageError("no way to the end was found in time", remedy="ask for less, or fewer bars")
-
-
-def _slide(network: Network, ids: list[list[int]], keep_first: int, context: int) -> Cache:
-    """A cache that holds the first ids of each tune and the latest half context before the last.
-
-    What the tunes recall is still of all that was read.
-    """
-    before = np.array(ids)[:, :-1]
-    length = before.shape[1]
-    places = np.r_[:keep_first, length - context // 2 : length]
-    cache = network.new_cache(len(ids), context)
-    seen = None
-    if cache.recall:
-        candidates, trust, where = cache.recall.read(before)
-        seen = candidates[:, places], trust[:, places], where[:, places]
-    network.prefill(before[:, places], cache, seen)
-    return cache

@@ -58,10 +58,19 @@ class Cache:
         length: positions read.
         keys, values: each (L, B, K, capacity, E).
         recall: what the sequences recall, or None.
+        seen: what each position recalled, as far as `recall` is there; (B, capacity, …) each.
     """
 
-    def __init__(self, keys: Floats, values: Floats, length: int, recall: Recall | None) -> None:
+    def __init__(
+        self,
+        keys: Floats,
+        values: Floats,
+        length: int,
+        recall: Recall | None,
+        seen: Sequence[Integers] = (),
+    ) -> None:
         self.keys, self.values, self.length, self.recall = keys, values, length, recall
+        self.seen = seen
 
     def select(self, rows: Sequence[int]) -> Cache:
         """The cache of some of the sequences, in their order; it takes this one's place."""
@@ -71,8 +80,11 @@ class Cache:
             if row > to:
                 self.keys[:, to, :, : self.length] = self.keys[:, row, :, : self.length]
                 self.values[:, to, :, : self.length] = self.values[:, row, :, : self.length]
+                for part in self.seen:
+                    part[to, : self.length] = part[row, : self.length]
         count = len(rows)
-        return Cache(self.keys[:, :count], self.values[:, :count], self.length, recall)
+        keys, values = self.keys[:, :count], self.values[:, :count]
+        return Cache(keys, values, self.length, recall, [part[:count] for part in self.seen])
 
 
 class Network:
@@ -155,7 +167,9 @@ class Network:
         self._make_room(cache, end)
         x = self._embedding[ids]
         if cache.recall:
-            x = x + self._recalled(seen or cache.recall.read(ids))
+            seen = seen or cache.recall.read(ids)
+            self._keep(seen, cache, start)
+            x = x + self._recalled(seen)
         for i, layer in enumerate(self._layers):
             q, k, v = self._project(x, layer, start)
             cache.keys[i, :, :, start:end], cache.values[i, :, :, start:end] = k, v
@@ -173,6 +187,38 @@ class Network:
         x: Floats = total + self._state[rows].sum(axis=2)
         return x
 
+    @staticmethod
+    def _keep(seen: Recalled, cache: Cache, start: int) -> None:
+        """Put what the ids from a position on recall into the cache."""
+        room = cache.keys.shape[3]
+        if not cache.seen:
+            cache.seen = [np.empty((len(p), room, p.shape[2]), np.int64) for p in seen]
+        for kept, part in zip(cache.seen, seen, strict=True):
+            kept[:, start : start + part.shape[1]] = part
+
+    def slid(self, ids: NDArray[np.integer], cache: Cache, keep_first: int) -> Cache:
+        """A cache of some first ids and the latest half context, in place of one that is full.
+
+        What the sequences recall is still of all that was read.
+
+        Args:
+            ids: (B, T) all that was read.
+            cache: full.
+            keep_first: so many ids stay.
+        """
+        context, length = self.config.max_position_embeddings, ids.shape[1]
+        half = context // 2
+        kept = ids[:, np.r_[:keep_first, length - half : length]]
+        after = self.new_cache(len(ids), context, cache.recall)
+        seen = None
+        if cache.seen:
+            candidates, trust, places = (
+                part[:, np.r_[:keep_first, context - half : context]] for part in cache.seen
+            )
+            seen = candidates, trust, places
+        self.prefill(kept, after, seen)
+        return after
+
     def _make_room(self, cache: Cache, length: int) -> None:
         room = cache.keys.shape[3]
         if length <= room:
@@ -180,6 +226,7 @@ class Network:
         more = min(max(length, 2 * room), self.config.max_position_embeddings) - room
         padding = [(0, 0), (0, 0), (0, 0), (0, more), (0, 0)]
         cache.keys, cache.values = np.pad(cache.keys, padding), np.pad(cache.values, padding)
+        cache.seen = [np.pad(part, [(0, 0), (0, more), (0, 0)]) for part in cache.seen]
 
     # -- scoring ---------------------------------------------------------------
 
