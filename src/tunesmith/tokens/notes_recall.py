@@ -155,32 +155,35 @@ class NotesRecall(Recall):
         self._numbers = np.zeros((batch, _RING), np.int64)  # of the bars that stand there
         self._guesses = np.zeros((batch, 1 + len(_LAGS)), np.int64)
         self._history = np.zeros((batch, 1 + len(_LAGS)), np.int64)
-        self._state = np.zeros((len(_State._fields), batch), np.int64)
+        self._state = _State(*np.zeros((len(_State._fields), batch), np.int64))
+        self._pull = np.zeros(batch)
 
     @property
     def returning(self) -> Returning:  # noqa: D102
-        state = _State(*self._state)
+        state = self._state
         # The pickup is the end of a bar, not the first bar that may come again.
         pickup = (state.pickup > 0) & (state.bars - state.period == 1)
-        return Returning(np.where(pickup, -1, self._guesses[:, -1]), _pull(state))
+        return Returning(np.where(pickup, -1, self._guesses[:, -1]), self._pull)
 
     def push(self, ids: Integers) -> Recalled:  # noqa: D102
-        now = _State(*self._state)
+        now = self._state
         self._there[self._rows, now.bars % _RING, _key(now.steps, now.waiting)] = ids
         hits = self._guesses == ids[:, None]
         self._history = (2 * self._history + hits) % 256
         gaps, fills = ids == GAP, ids == FILL
         if gaps.any():
             self._before.keep(gaps)
-        self._state = np.stack(_after(now, ids, self._match.read))
-        then = _State(*self._state)
+        then = self._state = _after(now, ids, self._match.read)
+        if not now.whole.all():  # with it all is told
+            self._pull = _pull(then)
         is_bar = _IS_BAR[ids] & (self._match.read >= FIRST_EVENT)
         self._there[is_bar, then.bars[is_bar] % _RING] = 0
         self._numbers[is_bar, then.bars[is_bar] % _RING] = then.bars[is_bar]
 
         key = _key(then.steps, then.waiting)
         ends = _ends(then)
-        lags = np.concatenate([np.tile(_LAGS, (len(ids), 1)), then.period[:, None]], axis=1)
+        lags = np.empty((len(ids), 1 + len(_LAGS)), np.int64)
+        lags[:, :-1], lags[:, -1] = _LAGS, then.period
         found = self._at(then.bars[:, None] - lags, key) * (lags > 0)
         if then.filling.any():
             later = self._at(then.bars[:, None] + lags, key) * (lags * then.filling[:, None] > 0)
@@ -216,9 +219,9 @@ class NotesRecall(Recall):
             at,
             then.pitch,
             then.latest,
-            np.clip(then.bars - then.shift, 0, _BEGUN - 1),
+            np.minimum(np.maximum(then.bars - then.shift, 0), _BEGUN - 1),
             np.minimum(then.pickup, _PLACES - 1),
-            np.clip(left, 0, _BEGUN - 1),
+            np.minimum(np.maximum(left, 0), _BEGUN - 1),
             then.behind_pitch * then.filling,
             then.goal * ends,
             _round(then),
@@ -265,7 +268,9 @@ class NotesRecall(Recall):
         other._rows = np.arange(len(rows))
         other._match, other._intervals = self._match.select(rows), self._intervals.select(rows)
         other._before = self._before.select(rows)
-        other._there, other._state = self._there[rows], self._state[:, rows]
+        other._there = self._there[rows]
+        other._state = _State(*(part[rows] for part in self._state))
+        other._pull = self._pull[rows]
         other._numbers = self._numbers[rows]
         other._guesses, other._history = self._guesses[rows], self._history[rows]
         return other
