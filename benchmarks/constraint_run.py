@@ -1,11 +1,13 @@
 """Every constraint set once: compose, write MIDI, read that with mido, check; or a refusal.
 
-    python benchmarks/constraint_run.py run SETS --out LOG [--uniform] [--limit N]
+    python benchmarks/constraint_run.py run SETS --out LOG [--uniform] [--limit N] [--seconds S]
+        [--again OUTCOME]
     python benchmarks/constraint_run.py table LOG
 
 The sets are those of `constraint_sets.py`. The log has one line a set and the run goes on where
-the log ends. `--uniform` takes a network that finds all ids equally likely in place of the
-model: the engine alone, at its least musical.
+the log ends; with `--again "over time"` it goes once more through those that came to that, and
+the last line of a set counts. `--uniform` takes a network that finds all ids equally likely in
+place of the model: the engine alone, at its least musical.
 """
 
 from __future__ import annotations
@@ -35,7 +37,6 @@ from tunesmith.decoding.constraints import Constraints, KeptBars
 from tunesmith.errors import UsageError
 from tunesmith.melody import Melody
 
-MOST_SECONDS = 30
 OUTCOMES = ("held", "refused", "broken", "dead end", "crash", "usage", "unsettled", "over time")
 
 
@@ -63,7 +64,7 @@ class Uniform:
 
 
 class OverTime(Exception):
-    """It took more than `MOST_SECONDS` of the processor."""
+    """It took more of the processor than it may."""
 
 
 def melody(data: dict) -> Melody:
@@ -103,12 +104,12 @@ def heard_of(made: Melody, folder: Path) -> Heard:
     return read_midi(path.read_bytes())
 
 
-def attempt(model: Model, one: dict, folder: Path) -> dict:
+def attempt(model: Model, one: dict, folder: Path, seconds: float) -> dict:
     """What became of a set, as a line of the log."""
     line: dict[str, Any] = {"id": one["id"], "kind": one["kind"], "flags": names(one)}
     line["bars"] = one["asked"].get("bars")
     cpu = time.process_time()
-    signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         made = compose(model, one)
         line["cpu_s"] = round(time.process_time() - cpu, 3)
@@ -159,28 +160,39 @@ def named(error: UsageError) -> dict:
     return {"named": found if refused else [], "change": error.remedy}
 
 
-def run(sets: Path, log: Path, uniform: bool, limit: int) -> None:
+def outcomes(log: Path) -> dict[int, dict]:
+    """The last line of each set."""
+    return {x["id"]: x for x in map(json.loads, log.read_text().splitlines())}
+
+
+def run(asked: argparse.Namespace) -> None:
     def over(signum: int, frame: object) -> None:
         raise OverTime
 
     signal.signal(signal.SIGPROF, over)
-    done = {json.loads(x)["id"] for x in log.read_text().splitlines()} if log.exists() else set()
+    known = outcomes(asked.out) if asked.out.exists() else {}
+    done = {number for number, line in known.items() if line["outcome"] != asked.again}
     model = tunesmith.load_model()
-    if uniform:
+    if asked.uniform:
         model = Model(Uniform(model.network), model.vocabulary, model.checkpoint)  # type: ignore
-    with sets.open() as lines, log.open("a") as out, tempfile.TemporaryDirectory() as folder:
+    with (
+        asked.file.open() as lines,
+        asked.out.open("a") as out,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         for line in lines:
             one = json.loads(line)
-            if one["id"] in done:
-                continue
-            if one["id"] >= limit:
+            if one["id"] >= asked.limit:
                 break
-            print(json.dumps(attempt(model, one, Path(folder))), file=out, flush=True)
+            if one["id"] in done or (asked.again and one["id"] not in known):
+                continue
+            became = attempt(model, one, Path(folder), asked.seconds)
+            print(json.dumps(became), file=out, flush=True)
 
 
 def table(log: Path) -> None:
     """Outcomes by flag, and processor seconds a melody."""
-    lines = [json.loads(x) for x in log.read_text().splitlines()]
+    lines = list(outcomes(log).values())
     for kind in ("derived", "changed", "drawn"):
         some = [x for x in lines if x["kind"] == kind]
         print(kind, len(some), dict(Counter(x["outcome"] for x in some)))
@@ -212,13 +224,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--uniform", action="store_true")
     parser.add_argument("--limit", type=int, default=1_000_000)
+    parser.add_argument("--seconds", type=float, default=30, help="of the processor, for a set")
+    parser.add_argument("--again", choices=OUTCOMES, metavar="OUTCOME")
     asked = parser.parse_args()
     if asked.what == "table":
         table(asked.file)
     elif asked.out is None:
         sys.exit("run needs --out")
     else:
-        run(asked.file, asked.out, asked.uniform, asked.limit)
+        run(asked)
 
 
 if __name__ == "__main__":
