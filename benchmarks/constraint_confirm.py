@@ -190,7 +190,8 @@ def main() -> None:
     done = {json.loads(x)["id"] for x in before}
     counts: Counter[str] = Counter()
     with given.out.open("a") as out:
-        for line in map(json.loads, given.log.read_text().splitlines()):
+        lines = {x["id"]: x for x in map(json.loads, given.log.read_text().splitlines())}
+        for line in lines.values():
             if line["outcome"] != "refused" or line["id"] in done:
                 continue
             now = time.process_time()

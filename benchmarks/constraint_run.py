@@ -107,7 +107,7 @@ def heard_of(made: Melody, folder: Path) -> Heard:
 def attempt(model: Model, one: dict, folder: Path, seconds: float) -> dict:
     """What became of a set, as a line of the log."""
     line: dict[str, Any] = {"id": one["id"], "kind": one["kind"], "flags": names(one)}
-    line["bars"] = one["asked"].get("bars")
+    line |= {"bars": one["asked"].get("bars"), "seconds": seconds}
     cpu = time.process_time()
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:

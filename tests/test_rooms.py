@@ -62,10 +62,19 @@ def test_imports_go_down():
     assert not wrong
 
 
-@pytest.mark.parametrize("door", ["import tunesmith", "import tunesmith.cli"])
+@pytest.mark.parametrize("door", ["import tunesmith", "from tunesmith.cli import app"])
 def test_doors_are_light(door):
     heavy = "torch numpy symusic music21 verovio safetensors lxml resvg_py"
     code = f"{door}; import sys; print([m for m in '{heavy}'.split() if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_composing_loads_no_corpus():
+    code = (
+        "import tunesmith.api.composing, tunesmith.api.writing, tunesmith.cli.generate, sys\n"
+        "print([m for m in sys.modules if m.startswith('tunesmith.corpus')])"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 

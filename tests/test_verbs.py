@@ -142,7 +142,7 @@ def test_new_bars_keep_what_is_asked_of_them_whatever_the_tune_is_in(model):
     assert held(gaps[0])
     for asked in ({"meter": "3/4"}, {"bars": 2}, {"pickup": "yes"}, {"rhythm_from": tune}):
         for verb in (continue_, complete):
-            with pytest.raises(UsageError, match="where its bars are"):
+            with pytest.raises(UsageError, match=r"where its bars are|is in 4/4 there"):
                 verb(model, abc(GAPS), Constraints(**asked))
     with pytest.raises(UsageError, match="leaves no other melody"):
         infill(model, abc("GABc|d4-|d4|G4|"), 3, 3)
@@ -206,6 +206,10 @@ def test_the_metre_that_a_tune_has_may_be_asked_of_its_new_bars(model):
             infill(model, melody, *bars, asked)
     with pytest.raises(UsageError, match="--meter: the tune is in 3/4 there; leave it out"):
         continue_(model, melody, Constraints(meter="4/4"), bars=2)
+    with pytest.raises(UsageError, match="--meter: 'three' is no metre"):
+        continue_(model, melody, Constraints(meter="three"), bars=2)
+    (tune,) = continue_(model, abc("G|", "M:2/16\nL:1/8\nK:G\n"), Constraints(meter="4/32"), bars=2)
+    assert held(tune)  # in tokens the two are one
 
 
 # -- infill and complete ------------------------------------------------------------------

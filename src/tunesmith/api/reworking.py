@@ -33,6 +33,7 @@ from tunesmith.tokens.table import (
     METER0,
     density_class,
     meter_token,
+    said,
 )
 
 
@@ -69,13 +70,14 @@ def check_frame(asked: Constraints, bars: Sequence[Bar]) -> None:
             "the tune says where its bars are", where=flag(frame[0]), remedy="leave it out"
         )
     if asked.meter is not None:
-        wanted = parse_meter(asked.meter)
-        for meter in (b.meter for b in bars):
-            if (meter.numerator, meter.denominator) != (wanted.numerator, wanted.denominator):
-                raise UsageError(
-                    f"the tune is in {meter.numerator}/{meter.denominator} there",
-                    where=flag("meter"), remedy="leave it out",
-                )  # fmt: skip
+        try:
+            wanted = said(parse_meter(asked.meter))
+        except UsageError as e:
+            raise e.at(flag("meter")) from e
+        for other in (b.meter for b in bars if said(b.meter) != wanted):
+            raise UsageError(
+                f"the tune is in {other} there", where=flag("meter"), remedy="leave it out"
+            )
 
 
 def own_scale(melody: Melody, asked: Constraints) -> dict[str, Any]:

@@ -84,15 +84,21 @@ def bar_token(remaining: int) -> int:
     return BAR0 + remaining if remaining <= LONGEST_COUNT else BAR_MORE
 
 
+def said(meter: Meter) -> tuple[int, int]:
+    """The numbers in which a metre is said: halved from 32 below the line on, while even."""
+    numerator, denominator = meter.numerator, meter.denominator
+    while denominator >= 32 and numerator % 2 == 0:
+        numerator, denominator = numerator // 2, denominator // 2
+    return numerator, denominator
+
+
 def meter_token(meter: Meter) -> int:
     """The id of a metre.
 
     Raises:
         InputError: if the table does not have it.
     """
-    numerator, denominator = meter.numerator, meter.denominator
-    while denominator >= 32 and numerator % 2 == 0:
-        numerator, denominator = numerator // 2, denominator // 2
+    numerator, denominator = said(meter)
     try:
         return _ID[f"meter:{numerator}/{denominator}"]
     except KeyError:

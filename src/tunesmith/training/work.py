@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import metadata
 from queue import SimpleQueue
 from typing import Any
 
@@ -20,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tunesmith import __version__
 from tunesmith.errors import UsageError
 from tunesmith.model.checkpoint import Checkpoint
 from tunesmith.model.config import ModelConfig
@@ -296,7 +296,7 @@ def find_device(name: str) -> tuple[torch.device, str]:
 def machine() -> dict[str, Any]:
     """What the last bits of the weights depend on besides the settings."""
     return {
-        "tunesmith": metadata.version("tunesmith"),
+        "tunesmith": __version__,
         "torch": torch.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),

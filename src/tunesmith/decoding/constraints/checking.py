@@ -24,9 +24,9 @@ from tunesmith.decoding.constraints.events import (
 )
 from tunesmith.decoding.constraints.form import parse_form
 from tunesmith.errors import InputError
-from tunesmith.melody import MODES, WHOLE, Bar, Melody, Meter, Note, name_at_fifths, pitch_class
+from tunesmith.melody import MODES, WHOLE, Bar, Melody, Note, name_at_fifths, pitch_class
 from tunesmith.theory import SCALES, octave_of
-from tunesmith.tokens.table import METER0, TICKS_PER_STEP, meter_token
+from tunesmith.tokens.table import METER0, TICKS_PER_STEP, meter_token, said
 
 
 class Checked(NamedTuple):
@@ -144,12 +144,6 @@ def _range(melody: Melody, asked: Constraints, value: str) -> Answer:
 
 
 def _meter(melody: Melody, asked: Constraints, value: str) -> Answer:
-    def said(meter: Meter) -> tuple[int, int]:
-        upper, lower = meter.numerator, meter.denominator
-        while lower >= 32 and upper % 2 == 0:
-            upper, lower = upper // 2, lower // 2
-        return upper, lower
-
     has = [str(m) for m in melody.meters if m.tick < melody.duration]
     same = all(said(m) == said(parsing.parse_meter(value)) for m in melody.meters)
     return same, ", ".join(dict.fromkeys(has))
