@@ -4,7 +4,9 @@
 
 Needs `pip install ortools`, which no other part of the project needs. Takes the refusals of a log
 of `constraint_run.py`. That there is a melody is shown by one, which must pass
-`constraint_checker.py`. That there is none is proved on the grid of 20 ticks, in one of two ways:
+`constraint_checker.py`; where the solver finds none of few bars, one that Tunesmith composes will
+do, since more may be needed. That there is none is proved on the grid of 20 ticks, in one of two
+ways:
 
 - `proved`: by a model of pitches alone that leaves out all that time can say, or in every shape
   there is (metre and number of bars given by the flags named, or by the melody that is followed).
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -27,8 +30,11 @@ from pathlib import Path
 import constraint_flags as flags
 from constraint_checker import MOST, broken
 from constraint_heard import GRID, WHOLE, Heard
+from constraint_run import attempt
 from constraint_sequence import no_sequence
 from constraint_solver import Model, Shape
+
+from tunesmith import load_model
 
 USUAL = [(4, 4), (3, 4), (6, 8), (2, 4), (2, 2), (3, 8), (9, 8), (12, 8), (5, 4), (7, 8)]
 SCALES = ("key", "mode", "scale")
@@ -171,11 +177,24 @@ def confirm(one: dict, named: list[str], seconds: float) -> dict:
         line["melody"] = whole.melody.as_data() if whole.melody else None
     without = {}
     for name in named:
-        without[name] = solve(asked, always | (set(named) - {name}), seconds).holds
+        rest = set(named) - {name}
+        found = solve(asked, always | rest, seconds)
+        without[name] = found.holds
+        if found.holds is False and found.how == "bounded":
+            without[name] = True if _composes(one, rest) else None
     line["without"] = without
     line["confirmed"] = whole.holds is False and all(without.values())
     line["wrong"] = whole.holds is True or any(v is False for v in without.values())
     return line
+
+
+def _composes(one: dict, names: set[str]) -> bool:
+    """Whether a melody that Tunesmith composes under these flags alone keeps them."""
+    names = names | ({"bars"} if "primer" in one else set())
+    asked = {name: value for name, value in one["asked"].items() if name in names}
+    with tempfile.TemporaryDirectory() as folder:
+        line = attempt(load_model(), {**one, "asked": asked}, Path(folder), seconds=60)
+    return bool(line["outcome"] == "held")
 
 
 def main() -> None:

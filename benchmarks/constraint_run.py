@@ -104,11 +104,16 @@ def heard_of(made: Melody, folder: Path) -> Heard:
     return read_midi(path.read_bytes())
 
 
+def _over(signum: int, frame: object) -> None:
+    raise OverTime
+
+
 def attempt(model: Model, one: dict, folder: Path, seconds: float) -> dict:
     """What became of a set, as a line of the log."""
     line: dict[str, Any] = {"id": one["id"], "kind": one["kind"], "flags": names(one)}
     line |= {"bars": one["asked"].get("bars"), "seconds": seconds}
     cpu = time.process_time()
+    signal.signal(signal.SIGPROF, _over)
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         made = compose(model, one)
@@ -166,10 +171,6 @@ def outcomes(log: Path) -> dict[int, dict]:
 
 
 def run(asked: argparse.Namespace) -> None:
-    def over(signum: int, frame: object) -> None:
-        raise OverTime
-
-    signal.signal(signal.SIGPROF, over)
     known = outcomes(asked.out) if asked.out.exists() else {}
     done = {number for number, line in known.items() if line["outcome"] != asked.again}
     model = tunesmith.load_model()
