@@ -176,8 +176,7 @@ class Network:
             keys, values = cache.keys[i, :, :, :end], cache.values[i, :, :, :end]
             x = self._block(x, layer, _attention(q, keys, values))
         cache.length = end
-        logits: Floats = _rms_norm(x, self._norm, self.config.rms_norm_eps) @ self._output
-        return logits
+        return _times(_rms_norm(x, self._norm, self.config.rms_norm_eps), self._output)
 
     def _recalled(self, seen: Recalled) -> Floats:
         """What is recalled, to (B, T, D); see `network.RecallEmbedding`."""
@@ -315,9 +314,8 @@ class Network:
         """(B, T, D) to rotated queries (B, H, T, E), keys and values (B, K, T, E)."""
         c = self.config
         b, t, _ = x.shape
-        heads = (_rms_norm(x, layer.first_norm, c.rms_norm_eps) @ layer.qkv).reshape(
-            b, t, -1, c.head_dim
-        )
+        heads = _times(_rms_norm(x, layer.first_norm, c.rms_norm_eps), layer.qkv)
+        heads = heads.reshape(b, t, -1, c.head_dim)
         h, k = c.num_attention_heads, c.num_key_value_heads
         cos, sin = self._cos[start : start + t, None], self._sin[start : start + t, None]
         turned = _rotate(_rms_norm(heads[:, :, : h + k], layer.qk_norm, c.rms_norm_eps), cos, sin)
@@ -326,13 +324,18 @@ class Network:
 
     def _block(self, x: Floats, layer: _Layer, mixed: Floats) -> Floats:
         """What attention found, (B, T, H E), and the gated layer added to (B, T, D)."""
-        x = x + (mixed @ layer.out).astype(np.float32, copy=False)
-        inner = _rms_norm(x, layer.second_norm, self.config.rms_norm_eps) @ layer.gate_up
+        x = x + _times(mixed, layer.out)
+        inner = _times(_rms_norm(x, layer.second_norm, self.config.rms_norm_eps), layer.gate_up)
         half = inner.shape[-1] // 2
         gate, up = inner[..., :half], inner[..., half:]
         with np.errstate(over="ignore"):  # exp(-gate) at infinity gives the right 0
-            out: Floats = x + (gate / (1 + np.exp(-gate)) * up) @ layer.down
-        return out
+            return x + _times(gate / (1 + np.exp(-gate)) * up, layer.down)
+
+
+def _times(x: Floats, weight: Floats) -> Floats:
+    """(…, D) by (D, N) as one product of matrices: numpy would take each of B by itself."""
+    rows: Floats = x.reshape(-1, x.shape[-1]) @ weight
+    return rows.reshape(*x.shape[:-1], -1)
 
 
 def _rms_norm(x: Floats, weight: Floats, eps: float) -> Floats:
