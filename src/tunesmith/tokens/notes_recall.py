@@ -76,6 +76,8 @@ _IS_COUNTED = np.zeros(len(NAMES), bool)
 _IS_COUNTED[BAR0 + 1 : BAR_MORE + 1] = True
 _IS_BAR = _IS_COUNTED.copy()
 _IS_BAR[PICKUP] = True
+_NUMBER_OF = np.where(_IS_COUNTED, np.arange(len(NAMES)) - BAR0, 0)
+_NOWHERE = np.zeros(0, bool)
 _PLAIN = np.where(_IS_COUNTED, BAR0 + 1, np.arange(len(NAMES)))  # bars without their numbers
 
 
@@ -156,7 +158,9 @@ class NotesRecall(Recall):
         self._guesses = np.zeros((batch, 1 + len(_LAGS)), np.int64)
         self._history = np.zeros((batch, 1 + len(_LAGS)), np.int64)
         self._state = _State(*np.zeros((len(_State._fields), batch), np.int64))
+        self._gapped = False  # whether any tune has a gap, which few have
         self._pull = np.zeros(batch)
+        self._of_bars = np.zeros((4, batch), np.int64)
 
     @property
     def returning(self) -> Returning:  # noqa: D102
@@ -166,70 +170,75 @@ class NotesRecall(Recall):
         return Returning(np.where(pickup, -1, self._guesses[:, -1]), self._pull)
 
     def push(self, ids: Integers) -> Recalled:  # noqa: D102
-        now = self._state
+        now, read = self._state, self._match.read
         self._there[self._rows, now.bars % _RING, _key(now.steps, now.waiting)] = ids
         hits = self._guesses == ids[:, None]
         self._history = (2 * self._history + hits) % 256
-        gaps, fills = ids == GAP, ids == FILL
-        if gaps.any():
-            self._before.keep(gaps)
-        then = self._state = _after(now, ids, self._match.read)
+        header = read < FIRST_EVENT  # its numbers of bars begin none
+        is_bar = np.zeros(len(ids), bool) if header else _IS_BAR[ids]
+        then = _after(now, ids, read, is_bar)
+        self._gapped = self._gapped or bool((ids == GAP).any())
+        fills = _NOWHERE
+        if self._gapped:
+            fills = ids == FILL
+            self._before.keep(ids == GAP)
+            then = _around_gap(now, then, ids, read, is_bar)
+        self._state = then
         if not now.whole.all():  # with it all is told
             self._pull = _pull(then)
-        is_bar = _IS_BAR[ids] & (self._match.read >= FIRST_EVENT)
-        self._there[is_bar, then.bars[is_bar] % _RING] = 0
-        self._numbers[is_bar, then.bars[is_bar] % _RING] = then.bars[is_bar]
+        begun = is_bar.nonzero()[0]
+        if len(begun):
+            bars = then.bars[begun]
+            self._there[begun, bars % _RING] = 0
+            self._numbers[begun, bars % _RING] = bars
+        if header or self._gapped or len(begun):
+            self._of_bars = _of_bars(then)
 
         key = _key(then.steps, then.waiting)
-        ends = _ends(then)
         lags = np.empty((len(ids), 1 + len(_LAGS)), np.int64)
         lags[:, :-1], lags[:, -1] = _LAGS, then.period
-        found = self._at(then.bars[:, None] - lags, key) * (lags > 0)
-        if then.filling.any():
-            later = self._at(then.bars[:, None] + lags, key) * (lags * then.filling[:, None] > 0)
+        bars = then.bars[:, None]
+        found = self._at(bars - lags, key) * (lags > 0)
+        if self._gapped:
+            later = self._at(bars + lags, key) * (lags * then.filling[:, None] > 0)
             found = np.where(found > 0, found, later)
-        header = self._match.read < FIRST_EVENT
-        heard = np.full(len(ids), _IN_HEADER + self._match.read) if header else _PLAIN[ids]
+        heard = np.full(len(ids), _IN_HEADER + read) if header else _PLAIN[ids]
         place, length = self._match.push(heard)
         interval = heard if header else self._interval(ids, now.pitch)
         moved_place, moved_length = self._intervals.push(interval)
-        for row in map(int, np.flatnonzero(fills)):
+        for row in map(int, fills.nonzero()[0]):
             end = int(then.before_read[row]) - 1
             place[row], length[row] = self._match.resume(row, end)
             moved_place[row], moved_length[row] = self._intervals.resume(row, end)
-        if fills.any():
+        if len(fills):
             self._before.resume(fills)
-        last = np.where(then.filling > 0, then.behind_latest + 1, 1)
-        next_bar = np.where(then.latest == last, END, BAR0 + np.maximum(then.latest - 1, 1))
-        next_bar = np.where(then.latest == BAR_MORE - BAR0, BAR_MORE, next_bar)
+        next_bar = self._of_bars[0]
         moved, moved_length = self._moved(moved_place, moved_length, then.pitch)
-        longest = np.where(length > 0, self._match.at(place), 0)
+        longest = self._match.at(place) * (length > 0)
         candidates = np.concatenate([longest[:, None], found, moved[:, None]], axis=1)
         candidates = np.where(_IS_COUNTED[candidates], next_bar[:, None], candidates)
         self._guesses = np.where(found > 0, candidates[:, 1:-1], -1)
-        trust = np.where(found > 0, 1 + 2 * HITS[self._history] + hits, 0)
-        candidates[ends, 0] = PITCH_LOWEST - 1 + then.goal[ends]
-        length = np.where(ends, LEVELS, length)
-        lengths = np.minimum([length, moved_length], LEVELS - 1)
-        trust = np.concatenate([lengths[:1].T, trust, lengths[1:].T], axis=1)
+        trust = np.empty_like(candidates)
+        trust[:, 0], trust[:, -1] = length, moved_length
+        ends = _ends(then)
+        if ends.any():
+            candidates[ends, 0] = PITCH_LOWEST - 1 + then.goal[ends]
+            trust[ends, 0] = LEVELS
+        np.minimum(trust, LEVELS - 1, out=trust)
+        trust[:, 1:-1] = (1 + 2 * HITS[self._history] + hits) * (found > 0)
         trust += _CHANNEL_ROWS
-        at = np.minimum(then.steps, _PLACES - 1) + _PLACES * (then.waiting > 0)
-        left = np.where(then.filling > 0, then.latest - then.behind_latest, 0)
-        kinds = [
-            at,
-            then.pitch,
-            then.latest,
-            np.minimum(np.maximum(then.bars - then.shift, 0), _BEGUN - 1),
-            np.minimum(then.pickup, _PLACES - 1),
-            np.minimum(np.maximum(left, 0), _BEGUN - 1),
-            then.behind_pitch * then.filling,
-            then.goal * ends,
-            _round(then),
-        ]
-        places = np.stack(kinds, axis=1)
-        places[:, 1:] += _KINDS[:-1]
-        places = np.concatenate([places, _KINDS[-1] + self._before.push(_PLAIN[ids])], axis=1)
-        if fills.any():  # the mark itself is not told
+        places = np.empty((len(ids), len(_KINDS) + _BEFORE), np.int64)
+        places[:, 0] = np.minimum(then.steps, _PLACES - 1) + _PLACES * (then.waiting > 0)
+        places[:, 1], places[:, 2] = then.pitch, then.latest
+        places[:, 3] = self._of_bars[1]
+        places[:, 4] = np.minimum(then.pickup, _PLACES - 1)
+        places[:, 5] = self._of_bars[2]
+        places[:, 6] = then.behind_pitch * then.filling
+        places[:, 7] = then.goal * ends
+        places[:, 8] = self._of_bars[3]
+        places[:, 1 : len(_KINDS)] += _KINDS[:-1]
+        places[:, len(_KINDS) :] = _KINDS[-1] + self._before.push(_PLAIN[ids])
+        if len(fills):  # the mark itself is not told
             self._before.resume(fills)
         return Recalled(candidates, trust, places)
 
@@ -270,7 +279,8 @@ class NotesRecall(Recall):
         other._before = self._before.select(rows)
         other._there = self._there[rows]
         other._state = _State(*(part[rows] for part in self._state))
-        other._pull = self._pull[rows]
+        other._pull, other._of_bars = self._pull[rows], self._of_bars[:, rows]
+        other._gapped = self._gapped
         other._numbers = self._numbers[rows]
         other._guesses, other._history = self._guesses[rows], self._history[rows]
         return other
@@ -280,45 +290,95 @@ def _pitch(ids: Integers) -> Integers:
     return ids - PITCH_LOWEST + 1
 
 
-def _after(s: _State, ids: Integers, read: int) -> _State:
-    """Where each tune stands after one more id, (B,); `read` were read before."""
+def _after(s: _State, ids: Integers, read: int, is_bar: NDArray[np.bool_]) -> _State:
+    """Where each tune stands after one more id, (B,), if there is no gap.
+
+    Args:
+        s: before it.
+        ids: (B,).
+        read: so many were read before.
+        is_bar: (B,) whether a bar begins with it.
+    """
     header = read < FIRST_EVENT  # its numbers of bars begin none
-    is_bar, is_pitch = _IS_BAR[ids] & (not header), ids >= PITCH_LOWEST
-    gaps, fills = ids == GAP, ids == FILL
-    number = np.where(_IS_COUNTED[ids], ids - BAR0, 0)
-    counted = number * (not header)
+    is_pitch = ids >= PITCH_LOWEST
+    number = _NUMBER_OF[ids]
+    meter = _BAR_LENGTH_OF[ids]
+    s = s._replace(
+        waiting=_LENGTH_OF[ids] * (not header),
+        steps=np.where(is_bar, 0, s.steps + s.waiting * _IS_EVENT[ids]),
+        pitch=np.where(is_pitch, _pitch(ids), s.pitch),
+        length=np.where(meter > 0, meter, s.length),
+        pickup=s.pickup if header else np.where(
+            (number > 0) & (s.latest == 0), s.steps * (s.bars > 0), s.pickup
+        ),
+    )  # fmt: skip
+    if read == LAST_SLOT:
+        s = s._replace(goal=np.where(is_pitch, _pitch(ids), 0))
+    elif read == PERIOD_SLOT:
+        s = s._replace(period=number % (BAR_MORE - BAR0))
+    elif read == REPEATS_SLOT:
+        s = s._replace(repeats=(ids - DENSITY0 + 1) * (ids != UNKNOWN))
+    if header or not is_bar.any():
+        return s
     # By their numbers, since bars are left out at a gap and come behind the end. Before the first
     # and beyond the highest number one follows another.
-    on = np.where((counted > 0) & (s.latest > 0) & (counted != s.latest), s.latest - counted, 1)
+    counted = number > 0
+    on = np.where(counted & (s.latest > 0) & (number != s.latest), s.latest - number, 1)
+    return s._replace(
+        bars=s.bars + is_bar * on,
+        whole=np.where((s.whole == 0) & counted, number, s.whole),
+        latest=np.where(counted, number, s.latest),
+    )
+
+
+def _around_gap(
+    s: _State, then: _State, ids: Integers, read: int, is_bar: NDArray[np.bool_]
+) -> _State:
+    """The same where a gap is left, the rest is read, and then the gap is filled.
+
+    Args:
+        s: before the id.
+        then: after it, gaps aside.
+        ids: (B,).
+        read: so many were read before.
+        is_bar: (B,) whether a bar begins with it.
+    """
+    gaps, fills = ids == GAP, ids == FILL
+    counted = _NUMBER_OF[ids] * is_bar
     # With no bar before the gap, the first that is filled in finds its number from the end.
     back = fills & (s.before_latest > 0)
     in_tail = (s.before_read > 0) & (s.filling == 0)
     first_behind = in_tail & (s.behind_latest == 0)
-    bars = np.where(back, s.before_bars, s.bars + is_bar * on)
+    bars = np.where(back, s.before_bars, then.bars)
     first_filled = (s.filling > 0) & (counted > 0) & (s.before_latest == 0) & (s.shift == 0)
-    return _State(
+    first_pitch = in_tail & (ids >= PITCH_LOWEST) & (s.behind_pitch == 0)
+    return then._replace(
         bars=bars,
-        steps=np.where(is_bar | fills, 0, s.steps + s.waiting * _IS_EVENT[ids]),
-        waiting=_LENGTH_OF[ids] * (not header),
-        pitch=np.where(fills, s.before_pitch, np.where(is_pitch, _pitch(ids), s.pitch)),
-        goal=np.where(is_pitch, _pitch(ids), 0) if read == LAST_SLOT else s.goal,
-        period=number % (BAR_MORE - BAR0) if read == PERIOD_SLOT else s.period,
-        repeats=(ids - DENSITY0 + 1) * (ids != UNKNOWN) if read == REPEATS_SLOT else s.repeats,
-        whole=np.where((s.whole == 0) & (counted > 0), counted, s.whole),
-        latest=np.where(back, s.before_latest, np.where(counted > 0, counted, s.latest)),
-        length=np.where(_BAR_LENGTH_OF[ids] > 0, _BAR_LENGTH_OF[ids], s.length),
-        pickup=np.where((counted > 0) & (s.latest == 0), s.steps * (s.bars > 0), s.pickup),
+        steps=np.where(fills, 0, then.steps),
+        pitch=np.where(fills, s.before_pitch, then.pitch),
+        latest=np.where(back, s.before_latest, then.latest),
         before_bars=np.where(gaps, s.bars, s.before_bars),
         before_pitch=np.where(gaps, s.pitch, s.before_pitch),
         before_latest=np.where(gaps, s.latest, s.before_latest),
         before_read=np.where(gaps, read, s.before_read),
         behind_latest=np.where(first_behind, counted, s.behind_latest),
-        behind_pitch=np.where(
-            in_tail & is_pitch & (s.behind_pitch == 0), _pitch(ids), s.behind_pitch
-        ),
+        behind_pitch=np.where(first_pitch, _pitch(ids), s.behind_pitch),
         filling=s.filling | fills,
         shift=np.where(first_filled, bars - s.before_bars - 1, s.shift),
     )
+
+
+def _of_bars(s: _State) -> Integers:
+    """(4, B) what changes at a barline only: the id of the next one, and three of the places."""
+    last = np.where(s.filling > 0, s.behind_latest + 1, 1)
+    next_bar = np.where(s.latest == last, END, BAR0 + np.maximum(s.latest - 1, 1))
+    left = np.where(s.filling > 0, s.latest - s.behind_latest, 0)
+    return np.array([
+        np.where(s.latest == BAR_MORE - BAR0, BAR_MORE, next_bar),
+        np.minimum(np.maximum(s.bars - s.shift, 0), _BEGUN - 1),
+        np.minimum(np.maximum(left, 0), _BEGUN - 1),
+        _round(s),
+    ])  # fmt: skip
 
 
 def _ends(s: _State) -> NDArray[np.bool_]:
