@@ -113,6 +113,9 @@ class Constraint:
         measures: whether it looks at more of lengths than in which bar and on which beat, strong
             or not, a note begins.
         alone: whether it judges every note alone, by its pitch.
+        sectional: whether it judges whole bars in which no note sounds on from before, or into the
+            next, by themselves, and none that come again worse than the first time; where its state
+            splits, each of these.
     """
 
     name: str = "own"
@@ -122,6 +125,7 @@ class Constraint:
     seamless: ClassVar[bool] = False
     measures: ClassVar[bool] = True
     alone: ClassVar[bool] = False
+    sectional: ClassVar[bool] = False
 
     def start(self) -> Hashable:
         """The state before the first event."""

@@ -315,6 +315,25 @@ class Form(Constraint):
             return None if kind == REST else ()
         return (length,) if kind == due else ()
 
+    def wanted(self, state: FormState, needed: Sequence[int]) -> int | None:
+        """How many notes a section waits for; None in the pickup.
+
+        With one more a new one can be made unlike those before, if it is not so by now.
+
+        Args:
+            state: in it.
+            needed: notes of each section, if it is new.
+        """
+        section = state.section
+        if section < 0:
+            return None
+        if self._roles[section] != MODEL or state.notes == _FORGOTTEN:
+            return 0
+        mine = self._lists[state.notes][1]
+        models = [self._lists[m][1] for m in state.models if m >= 0]
+        unlike = not models or (mine and all(_differs(mine, model) for model in models))
+        return max(needed[section] - len(mine), 0 if unlike else 1)
+
     def copies(self, state: FormState) -> bool:
         """Whether the section that a state is in repeats another."""
         return state.section >= 0 and self._roles[state.section] != MODEL
@@ -427,6 +446,7 @@ class _SectionStarts(Constraint):
     hears: ClassVar[frozenset[str]] = SOUNDS | {BAR}
     seamless: ClassVar[bool] = True
     measures: ClassVar[bool] = False
+    sectional: ClassVar[bool] = True
 
     def __init__(self, sections: int) -> None:
         self._sections = sections

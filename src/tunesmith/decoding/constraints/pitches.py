@@ -38,6 +38,7 @@ class Heard(_Tune):
     """There is at least one note; the state is whether one has come."""
 
     name = "sound"
+    sectional: ClassVar[bool] = True
 
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
         return 1
@@ -54,6 +55,7 @@ class Scale(_Tune):
 
     name = "scale"
     alone: ClassVar[bool] = True
+    sectional: ClassVar[bool] = True
 
     def __init__(self, classes: Iterable[int]) -> None:
         self.classes = frozenset(classes)
@@ -81,6 +83,7 @@ class SomeKey(_Tune):
     """
 
     name = "key"
+    sectional: ClassVar[bool] = True
     hears: ClassVar[frozenset[str]] = frozenset({NOTE, HEAD})
 
     def __init__(self, tonics: Sequence[int], modes: Sequence[str], more: Iterable[int]) -> None:
@@ -120,6 +123,7 @@ class Range(_Tune):
 
     name = "range"
     alone: ClassVar[bool] = True
+    sectional: ClassVar[bool] = True
 
     def __init__(self, low: int, high: int) -> None:
         self.low, self.high = low, high
@@ -169,6 +173,7 @@ class Start(_Tune):
     """The first note is one of some pitches; the state is whether it has come."""
 
     name = "start"
+    sectional: ClassVar[bool] = True
 
     def __init__(self, pitches: Iterable[int]) -> None:
         self.pitches = frozenset(pitches)

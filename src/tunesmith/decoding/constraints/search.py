@@ -41,6 +41,7 @@ from tunesmith.decoding.constraints.reaching import (
     reach,
 )
 from tunesmith.decoding.constraints.rests import Known
+from tunesmith.decoding.constraints.sections import SectionNotes, SectionsApart
 from tunesmith.decoding.constraints.template import TimeTemplate
 from tunesmith.decoding.constraints.times import RestShare, Rhythm
 from tunesmith.decoding.constraints.timesearch import Times
@@ -92,8 +93,18 @@ class Search:
         assert share is None or isinstance(share, RestShare)
         self._live, self._dead = Known(share, number or 0), set[Node]()
         self._notes_known: dict[Any, Different] = {}
+        self._apart = self._sections_apart(all_of_them)
         self._crowds = Crowds(self)
         self._beginnings = Beginnings(self)
+
+    def _sections_apart(self, members: Sequence[Constraint]) -> SectionsApart | None:
+        others = [m for m in members if not isinstance(m, Form)]
+        uniform = not self.facts.layout
+        if len(self._forms) != 1 or not uniform or not all(m.sectional for m in others):
+            return None
+        form = self._forms[0][1]
+        notes = SectionNotes(form.sections)
+        return SectionsApart(form, Search(self.facts, [*others, notes], self.budget), notes)
 
     # -- where a melody begins and goes on ------------------------------------
 
@@ -218,6 +229,9 @@ class Search:
         if len(self._dead) > MOST_REMEMBERED:
             self._dead.clear()
         self._live.forget()
+        if self._apart and self._apart.surely_alive(node):
+            self._live.add(node)
+            return True
         parts = [self._likened(root, tune) for tune in self.graph.singles(root.tune)]
         parts = [part for part in parts if part not in self._dead]
         if any(self._is_known(part) for part in parts) or self._any_way(parts, allowance):
@@ -303,6 +317,8 @@ class Search:
         Raises:
             OutOfBudget: if that cannot be settled.
         """
+        if self._apart and self._apart.surely_alive(node, length):
+            return True
         after: list[Node] = []
         for child in self._of_length(node, length):
             if child in self._live:
@@ -408,6 +424,11 @@ class Search:
             both_after = self.both.step(both, note)
             if both_after is not None:
                 yield tune_after, both_after
+
+    def length_due(self, node: Node) -> int:
+        """Steps to the end of what has to come next, where a section is copied; or 0."""
+        copied = self._copied(node.both)
+        return copied[0].due(copied[1], self.times.room(node.place))[1] if copied else 0
 
     def _copied(self, both: States) -> tuple[Form, FormState] | None:
         """The form and its state, where the section repeats another, whose lengths it has."""

@@ -139,6 +139,9 @@ class Steered(Grammar):
         counts = [a for a in automata if isinstance(a, NotesPerBar)]
         self._densities = _densities(counts, self.facts)
         self._spots: dict[Any, Spot] = {}
+        # Few states of time come again in many tunes, whatever their pitches and headers.
+        self._length_masks = lru_cache(maxsize=50_000)(self._lengths)
+        self._kinds_in_time = lru_cache(maxsize=50_000)(self._in_time)
         self._judged_masks = lru_cache(maxsize=50_000)(self._judged)
         self._pitch_masks = lru_cache(maxsize=50_000)(self._pitches)
         self._fits: dict[Any, Mask] = {}
@@ -345,7 +348,11 @@ class Steered(Grammar):
                 mask[:] = False
                 mask[asked] = True
                 return
-        mask[lengths] &= self._lengths(place, node.time)
+        mask[lengths] &= self._length_masks(place, node.time)
+        due = self.search.length_due(node)
+        if due in LENGTHS and mask[(only := LENGTH0 + LENGTHS.index(due))]:
+            mask[lengths] = False  # a copy is written as long as it sounds, in no more pieces
+            mask[only] = True
         if not self.search.may_end(node):
             mask[END] = False
 
@@ -374,16 +381,15 @@ class Steered(Grammar):
     def _sounds(self, spot: Spot, node: Node) -> Mask:
         """(V,) which pitches, rest and tie are allowed after a length."""
         search, (place, time, tune, both), length = self.search, node, spot.tune.pending
-        allowed = {}
-        for kind in (NOTE, REST, TIE):
-            event = search.times.event(place, kind, length)
-            allowed[kind] = search.time.step(time, event) is not None and (
-                kind == NOTE or search.both.step(both, event) is not None
-            )
+        note, *others = self._kinds_in_time(place, time, length)
+        rest, tie = (
+            kept and self._keeps_both(place, both, kind, length)
+            for kept, kind in zip(others, (REST, TIE), strict=True)
+        )
         offset = tonic_offset(spot.tune.key)
-        mask = self._pitch_masks(tune, offset, allowed[NOTE], allowed[REST], allowed[TIE])
+        mask = self._pitch_masks(tune, offset, note, rest, tie)
         judges = search.both.judges(both, NOTE)
-        if not judges or not allowed[NOTE]:
+        if not judges or not note:
             return mask
         event = search.times.event(place, NOTE, length)
         only = search.both.only_pitch(both, event)
@@ -392,6 +398,18 @@ class Steered(Grammar):
         for number in judges:
             pitches &= self._fitting(number, both[number], event, only)
         return mask
+
+    def _in_time(self, place: Place, time: States, length: int) -> tuple[bool, ...]:
+        """Whether times allow a note, a rest and a tie of a length."""
+        events = (self.search.times.event(place, kind, length) for kind in (NOTE, REST, TIE))
+        return tuple(self.search.time.step(time, event) is not None for event in events)
+
+    def _keeps_both(self, place: Place, both: States, kind: str, length: int) -> bool:
+        """Whether the constraints on both allow a rest or a tie of a length."""
+        group = self.search.both
+        if not group.judges(both, kind):
+            return True
+        return group.step(both, self.search.times.event(place, kind, length)) is not None
 
     def _fitting(self, number: int, state: Any, event: Event, only: int | None) -> Mask:
         """(pitches of the compass,) which a constraint of those on both allows; or of one pitch."""

@@ -45,6 +45,7 @@ class NoteValues(_Time):
     """
 
     name = "note-values"
+    sectional: ClassVar[bool] = True
     hears: ClassVar[frozenset[str]] = SOUNDS | {BAR}
 
     def __init__(self, steps: Iterable[int], least: int = 0) -> None:
@@ -140,6 +141,7 @@ class NotesPerBar(_Time):
     """
 
     name = "notes-per-bar"
+    sectional: ClassVar[bool] = True
     measures: ClassVar[bool] = False
     hears: ClassVar[frozenset[str]] = frozenset({NOTE, BAR})
 

@@ -1,0 +1,119 @@
+"""Where sections repeat and all else speaks of each section alone, few states tell of an end.
+
+A section that is copied is then as sound where it stands again, and of a new one no more is asked
+than that its notes be others than those of the letters before, which the pitch of one note sees to.
+So whether a melody can be completed does not depend on what came, note by note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from tunesmith.decoding.constraints.events import BAR, NOTE, Constraint, Event
+from tunesmith.decoding.constraints.form import MODEL, VARIED, Form, Section
+from tunesmith.decoding.constraints.reaching import (
+    MOST_REMEMBERED,
+    Allowance,
+    Node,
+    OutOfBudget,
+)
+
+if TYPE_CHECKING:
+    from tunesmith.decoding.constraints.search import Search
+
+_BUDGET = 2_000
+
+
+class SectionNotes(Constraint):
+    """New sections have notes: two where they are varied later, else one.
+
+    The state is how many of them have to come in this section.
+    """
+
+    name = "form"
+    kind: ClassVar[str] = "time"
+    hears: ClassVar[frozenset[str]] = frozenset({NOTE, BAR})
+    seamless: ClassVar[bool] = True
+    measures: ClassVar[bool] = False
+    sectional: ClassVar[bool] = True
+
+    def __init__(self, sections: Sequence[Section]) -> None:
+        self.needed = [
+            0 if s.role != MODEL else 2 if Section(s.letter, VARIED) in sections else 1
+            for s in sections
+        ]
+
+    def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
+        if event.kind == NOTE:
+            return max(0, state - 1)
+        size, off = divmod(event.bar + event.left, len(self.needed))
+        if off:
+            return None
+        if event.bar % size:
+            return state
+        return None if state else self.needed[event.bar // size]
+
+    def accept(self, state: int) -> bool:  # noqa: D102
+        return not state
+
+
+class SectionsApart:
+    """What tells in a new section that a melody can be completed; that none can, it never tells.
+
+    Args:
+        form: the sections.
+        search: of all else, of `_SectionStarts` and of `SectionNotes`, in this order.
+        notes: the latter.
+    """
+
+    def __init__(self, form: Form, search: Search, notes: SectionNotes) -> None:
+        self._form, self._search, self._notes = form, search, notes
+        self._pitches = max(sum(map(bool, notes.needed)), *notes.needed)  # that must be there
+        self._known: dict[tuple[Node, int], bool] = {}
+
+    def surely_alive(self, node: Node, length: int = 0) -> bool:
+        """Whether a melody can surely be completed from a state.
+
+        Args:
+            node: of the search with the form.
+            length: that of the next event; 0 for any.
+        """
+        place, time, tune, both = node
+        wanted = self._form.wanted(both[0], self._notes.needed)  # all else is of times or of pitches
+        if wanted is None:
+            return False
+        if self._form.copies(both[0]) and length:
+            if self._form.due(both[0], self._search.times.room(place))[1] != length:
+                return False
+            length = 0  # what comes is known to be sound, and what comes after does not depend on it
+        # Where the last bar is full, a copy is as long as its model.
+        full = Node(place._replace(pickup=0), (*time, wanted), tune, ())
+        found = self._known.get((full, length))
+        if found is None:
+            if len(self._known) > MOST_REMEMBERED:
+                self._known.clear()
+            found = self._known[full, length] = self._look(full, length)
+        return found
+
+    def _look(self, node: Node, length: int) -> bool:
+        search = self._search
+        for tune in search.graph.singles(node.tune):
+            one = node._replace(tune=tune)
+            if not self._can_differ(one):
+                continue
+            try:
+                if length:
+                    if search.alive_after_length(one, length):
+                        return True
+                elif search.alive(one, Allowance(_BUDGET)):
+                    return True
+            except OutOfBudget:
+                pass
+        return False
+
+    def _can_differ(self, node: Node) -> bool:
+        """Whether there are as many pitches as letters (two to vary one), now and after a note."""
+        now = self._search.graph.next(node.tune)
+        after = self._search.graph.next(now[0][1]) if now else ()
+        return min(len(now), len(after)) >= self._pitches
