@@ -149,8 +149,8 @@ def _added(progress: Callable[[int, int], None], before: int, count: int) -> Cal
 
 
 def _is_hopeful(chances: Sequence[float]) -> bool:
-    """Whether chance will do, as far as tunes drawn so far tell; one alone tells nothing."""
-    return len(chances) < 2 or sum(chances) >= _HOPEFUL * len(chances)
+    """Whether chance will do, as far as tunes drawn so far tell."""
+    return sum(chances) >= _HOPEFUL * len(chances)
 
 
 class _Batch:

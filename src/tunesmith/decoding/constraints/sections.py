@@ -80,13 +80,14 @@ class SectionsApart:
             length: that of the next event; 0 for any.
         """
         place, time, tune, both = node
-        wanted = self._form.wanted(both[0], self._notes.needed)  # all else is of times or of pitches
+        state = both[0]  # all else is of times or of pitches
+        wanted = self._form.wanted(state, self._notes.needed)
         if wanted is None:
             return False
-        if self._form.copies(both[0]) and length:
-            if self._form.due(both[0], self._search.times.room(place))[1] != length:
+        if self._form.copies(state) and length:
+            if self._form.due(state, self._search.times.room(place))[1] != length:
                 return False
-            length = 0  # what comes is known to be sound, and what comes after does not depend on it
+            length = 0  # it is known to be sound, and what comes after does not depend on it
         # Where the last bar is full, a copy is as long as its model.
         full = Node(place._replace(pickup=0), (*time, wanted), tune, ())
         found = self._known.get((full, length))
