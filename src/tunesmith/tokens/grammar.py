@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,6 +94,11 @@ ROLES: dict[str, tuple[int, ...]] = {
 }
 """The ids that may play a role. No two roles that may follow the same one share an id."""
 
+_ROLE_OF = {
+    last: {token: role for role in roles for token in ROLES[role]}
+    for last, roles in FOLLOWS.items()
+}  # fmt: skip
+
 _UP_TO = np.array([
     [LENGTH0 <= t < LENGTH0 + len(LENGTHS) and LENGTHS[t - LENGTH0] <= steps
      for t in range(len(NAMES))]
@@ -151,6 +155,11 @@ class TuneState(NamedTuple):
     sounded: bool = False  # whether any note was heard
 
 
+_BODY = TuneState._fields.index("meter")
+"""Where the fields begin that tell what may come once there is a metre."""
+_MOST_KNOWN = 20_000
+
+
 class NotesGrammar(Grammar):
     """What may come next in a tune of the `notes` vocabulary.
 
@@ -192,8 +201,7 @@ class NotesGrammar(Grammar):
         mode = given.get("mode")
         self.scale = frozenset(range(12)) if mode is None or self.any_pitch else scale_of(mode)
         self.styles = len(styles)
-        # States repeat a great deal, within a tune and over a batch.
-        self.allowed = lru_cache(maxsize=20_000)(self._allowed)  # type: ignore[method-assign]
+        self._known: dict[tuple[Any, ...], NDArray[np.bool_]] = {}
 
     def start(self) -> State:  # noqa: D102
         return TuneState()
@@ -203,10 +211,17 @@ class NotesGrammar(Grammar):
         return state.last == "end"
 
     def allowed(self, state: State) -> NDArray[np.bool_]:  # noqa: D102
-        raise NotImplementedError  # replaced by the cached `_allowed` when made
-
-    def _allowed(self, state: State) -> NDArray[np.bool_]:
         assert isinstance(state, TuneState)
+        # States repeat a great deal, within a tune and over a batch, what was planned aside.
+        key = (state.last, *state[_BODY:]) if state.meter else state
+        mask = self._known.get(key)
+        if mask is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            mask = self._known[key] = self._allowed(state)
+        return mask
+
+    def _allowed(self, state: TuneState) -> NDArray[np.bool_]:
         mask = np.zeros(len(NAMES), bool)
         for role in FOLLOWS[state.last]:
             mask[self._tokens(role, state)] = True
@@ -284,7 +299,7 @@ class NotesGrammar(Grammar):
         if not (0 <= token < len(NAMES) and self.allowed(state)[token]):
             name = NAMES[token] if 0 <= token < len(NAMES) else str(token)
             raise InputError(f"the token {name} may not follow here ({state})")
-        role = next(r for r in FOLLOWS[state.last] if token in ROLES[r])
+        role = _ROLE_OF[state.last][token]
         state = state._replace(last=role)
         if role == "mode":
             return state._replace(mode=token)
