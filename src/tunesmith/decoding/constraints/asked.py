@@ -13,6 +13,7 @@ from tunesmith.decoding.constraints.events import REGISTRY, Constraint
 from tunesmith.decoding.constraints.facts import Facts
 from tunesmith.decoding.constraints.form import Form, parse_form
 from tunesmith.decoding.constraints.formends import EndsModel, Never, can_have_shape
+from tunesmith.decoding.constraints.formkept import kept_again
 from tunesmith.decoding.constraints.formline import form_lines
 from tunesmith.decoding.constraints.lines import kept_lines
 from tunesmith.decoding.constraints.pitches import (
@@ -240,6 +241,8 @@ class Constraints:
                 automata += [EndsModel(a, form, 2) for a in automata if isinstance(a, Cadence)]
                 shapes = [a for a in automata if isinstance(a, BarContour)]
                 automata += [Never(a.name) for a in shapes if not can_have_shape(form, a.shape)]
+                kept = [a for a in automata if type(a) is Template]
+                automata += [more for a in kept for more in kept_again(a, form)]
             automata += form_lines(automata, form, uniform)
         automata += kept_lines(automata)
         return facts, automata
