@@ -611,6 +611,73 @@ def test_a_line_repeats_itself_with_the_form() -> None:
 
 
 @pytest.mark.parametrize(
+    ("form", "kept", "same", "fits"),
+    [
+        ("AABA", {3, 8}, True, True),  # of the second A and of the third
+        ("AABA", {1, 3}, True, True),  # the first bar of both, which is the same
+        ("AABA", {2, 4}, True, False),  # the second, which is another in each
+        ("ABAB", {2, 4}, True, True),
+        ("AA'BC", {2, 4}, True, True),  # the same rhythm
+        ("AA'BC", {2, 4}, False, False),
+    ],
+)
+def test_bars_that_are_kept_are_kept_in_all_sections_that_are_alike(form, kept, same, fits):
+    pitches = [60, 62, 64, 65, 67, 69, 60, 62, 64, 71, 72, 74, *range(72, 60, -1)]
+    notes = [Note(i * 480, 480, p) for i, p in enumerate(pitches)]
+    if not same:
+        notes[9:11] = [Note(9 * 480, 960, 71)]  # other lengths in the fourth bar
+    given = Melody(tuple(notes), (Meter(0, 3, 4),), duration=8 * 1440)
+    asked = Constraints(form=form, kept=KeptBars(given, frozenset(kept)))
+    conflict = explain(asked)
+    if fits:
+        assert conflict is None
+        assert all(broken(melody, asked) == [] for melody in drawn(asked))
+    else:
+        assert conflict is not None and conflict.minimal
+        assert set(conflict.names) == {"form", "kept"}
+
+
+@pytest.mark.parametrize(
+    ("form", "asked"),
+    [
+        ("AABA'", {"range": "C4:D4", "notes_per_bar": "1:2", "note_values": "1/4,1/8"}),
+        ("ABAC", {"range": "C4:E4", "key": "C", "notes_per_bar": "0:2", "pickup": "1/8"}),
+        ("ABA'B", {"range": "C4:D4", "notes_per_bar": "0:3", "start": "C4"}),
+        ("AB", {"note_values": "1/1,1/8", "range": "C4:D4", "mode": "dorian"}),
+    ],
+)
+def test_what_sections_apart_say_of_an_end_is_so(form: str, asked: dict[str, Any]) -> None:
+    bars = len(form.replace("'", ""))
+    constraints = Constraints(form=form, meter="2/4", bars=bars, **asked)
+    grammar = Steered(VOCABULARY.grammar(constraints.wishes()), constraints)
+    apart = grammar.search._apart
+    assert apart is not None
+    exact = Search(*constraints.assemble())
+    exact._apart = None
+    rng, sure = np.random.default_rng(4), 0
+    for _ in range(3):
+        state = grammar.start()
+        while not grammar.ended(state):
+            node, length = state.node, state.tune.pending
+            if node is not None and apart.surely_alive(node, length):
+                sure += 1
+                assert exact.alive_after_length(node, length) if length else exact.alive(node)
+            tokens = rng.permutation(np.flatnonzero(grammar.allowed(state)))
+            token = next(int(t) for t in tokens if grammar.viable(state, int(t)))
+            state = grammar.advance(state, token)
+    assert sure > 20
+
+
+def test_a_copy_is_written_in_the_pieces_of_its_sounds() -> None:
+    asked = Constraints(form="AA", bars=4, meter="4/4", pickup="no", key="C")
+    grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)
+    made = generate_ids(Uniform(), [grammar], [np.random.default_rng(2)], Sampling())[0]  # type: ignore[arg-type]
+    copied = made.free[-(len(made.free) // 4) :]
+    # Where all notes came, a rest may be cut; nothing else is left to choose.
+    assert not any(copied[:-4])
+
+
+@pytest.mark.parametrize(
     ("form", "shape", "fits"),
     [("AA", "up", False), ("ABAB", "down", False), ("AA", "arch", False), ("AAB", "up", True),
      ("AA'", "up", True), ("ABA", "arch", True), ("AA'A", "up", False)],
