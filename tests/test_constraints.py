@@ -668,6 +668,13 @@ def test_what_sections_apart_say_of_an_end_is_so(form: str, asked: dict[str, Any
     assert sure > 20
 
 
+@pytest.mark.parametrize(("highest", "fits"), [("D4", True), ("C#4", False)])
+def test_sections_of_one_note_need_as_many_pitches_as_letters(highest: str, fits: bool) -> None:
+    asked = Constraints(form="ABC", bars=3, meter="2/4", pickup="no", note_values="1/2",
+                        notes_per_bar="1:1", range=f"C4:{highest}")  # fmt: skip
+    assert (explain(asked) is None) == fits
+
+
 def test_a_copy_is_written_in_the_pieces_of_its_sounds() -> None:
     asked = Constraints(form="AA", bars=4, meter="4/4", pickup="no", key="C")
     grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)
