@@ -240,7 +240,8 @@ class Constraints:
                 ]
                 automata += [EndsModel(a, form, 2) for a in automata if isinstance(a, Cadence)]
                 shapes = [a for a in automata if isinstance(a, BarContour)]
-                automata += [Never(a.name) for a in shapes if not can_have_shape(form, a.shape)]
+                never = [a for a in shapes if not can_have_shape(form, a.shape, facts.bars)]
+                automata += [Never(a.name) for a in never]
                 kept = [a for a in automata if type(a) is Template]
                 automata += [more for a in kept for more in kept_again(a, form)]
             automata += form_lines(automata, form, uniform)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from itertools import product
 from typing import Any, ClassVar
 
 from tunesmith.decoding.constraints.events import BAR, NOTE, Constraint, Event, Place
 from tunesmith.decoding.constraints.form import COPY, MODEL, VARIED, Form, Section
+from tunesmith.decoding.constraints.pitches import BarContour
+
+_MOST_LEVELS = 5_000
+"""Ways to lay out the pitches of copied sections that are looked at."""
 
 
 class EndsModel(Constraint):
@@ -88,36 +94,57 @@ class Never(Constraint):
         return False
 
 
-def can_have_shape(form: Form, shape: str) -> bool:
+def can_have_shape(form: Form, shape: str, bars: int | None) -> bool:
     """Whether a contour of the first notes of bars may go with a form, as far as is told soon.
 
-    What comes between a section and its copy has all the same pitch if it may not turn, and a row
-    of copies has no peak. One letter may be silent, if it is not varied.
+    What turns within a section would turn again in its copy, which no shape does twice: of a
+    section that is copied all bars begin with the same pitch. One letter may be silent, if it is
+    not varied.
 
     Args:
         form: the sections.
         shape: 'up', 'down' or 'arch'.
+        bars: their number, or None.
     """
     varied = {s.letter for s in form.sections if s.role == VARIED}
     silent = {s.letter for s in form.sections} - varied
-    return any(_can_turn(form.sections, quiet, shape) for quiet in (None, *sorted(silent)))
+    single = bars == len(form.sections)
+    return any(
+        _can_turn([s for s in form.sections if s.letter != quiet], shape, single)
+        for quiet in (None, *sorted(silent))
+    )
 
 
-def _can_turn(sections: Sequence[Section], quiet: str | None, shape: str) -> bool:
-    heard = [s for s in sections if s.letter != quiet]
-    if shape == "arch":
-        only = {s.letter for s in heard}
-        return len(only) > 1 or any(s.role == VARIED for s in heard) or len(heard) == 1
-    level = 0  # so many sections from the first on have all the same pitch
-    for place, section in enumerate(heard):
-        if place > level:
-            return True
-        again = [i for i, s in enumerate(heard) if s.letter == section.letter and s.role != VARIED]
-        if section.role != VARIED and len(again) > 1:
-            level = max(level, again[-1])
-        elif place == level:
+def _can_turn(heard: Sequence[Section], shape: str, single: bool) -> bool:
+    """Whether sections with notes can have a shape; `single` if each is of one bar."""
+    times = Counter(s.letter for s in heard if s.role != VARIED)
+    copied = [letter for letter, count in times.items() if count > 1]
+    if len(copied) ** len(copied) > _MOST_LEVELS:
+        return True
+    contour = BarContour(shape)
+    # Those of copies are even, so that there is one between any two, below and above.
+    pitches = range(1, 2 * max(len(copied), 1) + 2)
+    for levels in product(pitches[1::2], repeat=len(copied)):
+        level = dict(zip(copied, levels, strict=True))
+        states: set[Any] = {(True, 0, 0)}
+        for section in heard:
+            free = section.role == VARIED or section.letter not in level
+            some = pitches if free else (level[section.letter],)
+            states = _after_bar(contour, states, some)
+            before: set[Any] = set()
+            while free and not single and states != before:  # any number of bars
+                before, states = states, states | _after_bar(contour, states, some)
+        if any(contour.accept(state) for state in states):
             return True
     return False
+
+
+def _after_bar(contour: BarContour, states: set[Any], pitches: Iterable[int]) -> set[Any]:
+    """The states after a bar that begins with one of some pitches, and at the next."""
+    bar = Event(BAR, 1, -1, 0, 0, 1, True, 1)
+    notes = [bar._replace(kind=NOTE, pitch=p) for p in pitches]
+    sung: set[Any] = {contour.step(state, note) for state in states for note in notes}
+    return {contour.step(state, bar) for state in sung if state is not None}
 
 
 __all__ = ["EndsModel", "Never", "can_have_shape"]
