@@ -668,6 +668,15 @@ def test_what_sections_apart_say_of_an_end_is_so(form: str, asked: dict[str, Any
     assert sure > 20
 
 
+@pytest.mark.parametrize(("share", "fits"), [("0.3:0.5", True), ("0.05:0.25", False)])
+def test_few_notes_that_are_short_leave_rests(share: str, fits: bool) -> None:
+    asked = Constraints(note_values="1/32,1/8", notes_per_bar="0:1", rest_share=share,
+                        bars=4, meter="4/16", pickup="no")  # fmt: skip
+    conflict = explain(asked)
+    assert (conflict is None) == fits
+    assert conflict is None or conflict.minimal
+
+
 @pytest.mark.parametrize(("highest", "fits"), [("D4", True), ("C#4", False)])
 def test_sections_of_one_note_need_as_many_pitches_as_letters(highest: str, fits: bool) -> None:
     asked = Constraints(form="ABC", bars=3, meter="2/4", pickup="no", note_values="1/2",
