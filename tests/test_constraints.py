@@ -43,7 +43,7 @@ from tunesmith.decoding.constraints.inside import Inside
 from tunesmith.decoding.constraints.pitches import Chords, ContourOf, Heard, SomeKey
 from tunesmith.decoding.constraints.reaching import Different
 from tunesmith.decoding.constraints.search import Allowance, OutOfBudget, Search
-from tunesmith.decoding.constraints.times import NoteValues
+from tunesmith.decoding.constraints.times import NotesPerBar, NoteValues
 from tunesmith.decoding.constraints.tunegraph import TuneGraph
 from tunesmith.decoding.generating import TRIES
 from tunesmith.errors import UsageError
@@ -668,20 +668,51 @@ def test_what_sections_apart_say_of_an_end_is_so(form: str, asked: dict[str, Any
     assert sure > 20
 
 
-@pytest.mark.parametrize(("share", "fits"), [("0.3:0.5", True), ("0.05:0.25", False)])
-def test_few_notes_that_are_short_leave_rests(share: str, fits: bool) -> None:
-    asked = Constraints(note_values="1/32,1/8", notes_per_bar="0:1", rest_share=share,
-                        bars=4, meter="4/16", pickup="no")  # fmt: skip
-    conflict = explain(asked)
-    assert (conflict is None) == fits
-    assert conflict is None or conflict.minimal
-
-
 @pytest.mark.parametrize(("highest", "fits"), [("D4", True), ("C#4", False)])
 def test_sections_of_one_note_need_as_many_pitches_as_letters(highest: str, fits: bool) -> None:
     asked = Constraints(form="ABC", bars=3, meter="2/4", pickup="no", note_values="1/2",
                         notes_per_bar="1:1", range=f"C4:{highest}")  # fmt: skip
     assert (explain(asked) is None) == fits
+
+
+class _Pieces(Constraint):
+    """No piece of a note or rest is longer than a half of a beat: it sees how they are cut."""
+
+    name = "pieces"
+
+    def step(self, state: int, event: Event) -> int | None:
+        return None if event.kind in (NOTE, REST, TIE) and event.length > 12 else 0
+
+
+class _Quiet(NotesPerBar):
+    """The last bar has one note at most."""
+
+    def step(self, state: int, event: Event) -> Any:
+        full = state == 1 and event.kind == NOTE and event.left == 1
+        return None if full else super().step(state, event)
+
+
+@pytest.mark.parametrize(("own", "values"), [(_Pieces(), "1/4"), (_Quiet(0, 2), "1/4,1/8")])
+def test_a_form_beside_a_constraint_of_ones_own_leads_to_no_dead_end(own, values) -> None:
+    asked = Constraints(form="AA", meter="2/4", bars=2, pickup="no", note_values=values,
+                        range="C4:D4", own=(own,))  # fmt: skip
+    grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)
+    assert grammar.satisfiable()
+    for seed in range(8):
+        made = generate_ids(Uniform(), [grammar], [np.random.default_rng(seed)], Sampling())  # type: ignore[arg-type]
+        melody = VOCABULARY.decode(made[0].ids)
+        assert broken(melody, replace(asked, own=())) == []
+
+
+def test_silence_that_is_copied_is_no_melody() -> None:
+    asked = Constraints(form="AA", meter="1/4", bars=2, pickup="no")
+    grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)
+    groups = grammar.search.start()
+    assert groups is not None
+    node = grammar.search.begin(METERS.index("1/4"), 2, groups)
+    rest = node and grammar.search.play(node, REST, 24)
+    copy = rest and grammar.search.barline(rest)
+    assert copy is not None and not grammar.search.alive(copy)
 
 
 def test_a_copy_is_written_in_the_pieces_of_its_sounds() -> None:

@@ -118,7 +118,8 @@ def generate_ids(
     Args:
         network: the model.
         grammars: what each tune must keep.
-        generators: the chance of each tune, so that it depends on no neighbour.
+        generators: the chance of each tune. How many are drawn together changes but the last digits
+            of what the model says, besides the above.
         how: temperature and the rest.
         keep_first: ids that stay in view for ever.
         progress: told (tunes ended, tunes) after each step.

@@ -299,10 +299,8 @@ def _acquainted(automata: list[Constraint], bars: int | None, uniform: bool) -> 
             automata = [a.beside(counts) if isinstance(a, NoteValues) else a for a in automata]
     rhythm = next((a for a in automata if isinstance(a, Rhythm)), None)
     kept = next((a for a in automata if isinstance(a, Template)), None)
-    most = next((a for a in automata if isinstance(a, NotesPerBar)), None)
     return [
-        a.beside(values, rhythm, bars, kept, most) if isinstance(a, RestShare) else a
-        for a in automata
+        a.beside(values, rhythm, bars, kept) if isinstance(a, RestShare) else a for a in automata
     ]
 
 

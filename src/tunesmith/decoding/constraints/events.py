@@ -114,8 +114,10 @@ class Constraint:
             or not, a note begins.
         alone: whether it judges every note alone, by its pitch.
         sectional: whether it judges whole bars in which no note sounds on from before, or into the
-            next, by themselves, and none that come again worse than the first time; where its state
-            splits, each of these.
+            next, by themselves, and none that come again worse than the first time, and lets notes
+            have any of the same pitches, whatever came before, the first note aside; where its
+            state splits, each of these. Its kind is 'time' or 'tune', and it is seamless. A class
+            that derives from one has to say it anew.
     """
 
     name: str = "own"

@@ -316,7 +316,7 @@ class Form(Constraint):
         return (length,) if kind == due else ()
 
     def wanted(self, state: FormState, needed: Sequence[int]) -> int | None:
-        """How many notes a section waits for; None in the pickup.
+        """How many notes a section waits for; None in the pickup and where silence is repeated.
 
         With one more a new one can be made unlike those before, if it is not so by now.
 
@@ -327,7 +327,9 @@ class Form(Constraint):
         section = state.section
         if section < 0:
             return None
-        if self._roles[section] != MODEL or state.notes == _FORGOTTEN:
+        if self._roles[section] != MODEL:
+            return 0 if self._model(state, section) else None
+        if state.notes == _FORGOTTEN:
             return 0
         mine = self._lists[state.notes][1]
         models = [self._lists[m][1] for m in state.models if m >= 0]

@@ -41,7 +41,7 @@ from tunesmith.decoding.constraints.reaching import (
     reach,
 )
 from tunesmith.decoding.constraints.rests import Known
-from tunesmith.decoding.constraints.sections import SectionNotes, SectionsApart
+from tunesmith.decoding.constraints.sections import APART, SectionNotes, SectionsApart
 from tunesmith.decoding.constraints.template import TimeTemplate
 from tunesmith.decoding.constraints.times import RestShare, Rhythm
 from tunesmith.decoding.constraints.timesearch import Times
@@ -99,12 +99,11 @@ class Search:
 
     def _sections_apart(self, members: Sequence[Constraint]) -> SectionsApart | None:
         others = [m for m in members if not isinstance(m, Form)]
-        uniform = not self.facts.layout
-        if len(self._forms) != 1 or not uniform or not all(m.sectional for m in others):
+        if len(self._forms) != 1 or self.facts.layout or not all(map(_is_sectional, others)):
             return None
         form = self._forms[0][1]
         notes = SectionNotes(form.sections)
-        return SectionsApart(form, Search(self.facts, [*others, notes], self.budget), notes)
+        return SectionsApart(form, Search(self.facts, [*others, notes], APART), notes)
 
     # -- where a melody begins and goes on ------------------------------------
 
@@ -426,8 +425,11 @@ class Search:
                 yield tune_after, both_after
 
     def length_due(self, node: Node) -> int:
-        """Steps to the end of what has to come next, where a section is copied; or 0."""
-        copied = self._copied(node.both)
+        """Steps to the end of what has to come next, where a section is copied; or 0.
+
+        It is 0, too, where a constraint sees how notes are cut.
+        """
+        copied = self._copied(node.both) if self.times.whole else None
         return copied[0].due(copied[1], self.times.room(node.place))[1] if copied else 0
 
     def _copied(self, both: States) -> tuple[Form, FormState] | None:
@@ -452,6 +454,12 @@ class Search:
             if needed > self.both.most_notes(both, place):
                 return False
         return self.both.possible(both, place)
+
+
+def _is_sectional(member: Constraint) -> bool:
+    """Whether a constraint is: its class says so itself, for what derives from it may say more."""
+    own = vars(type(member)).get("sectional", False)
+    return bool(own) and member.kind != "both" and member.seamless
 
 
 __all__ = ["Allowance", "Facts", "Groups", "Node", "OutOfBudget", "Search"]

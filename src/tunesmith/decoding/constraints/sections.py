@@ -22,7 +22,8 @@ from tunesmith.decoding.constraints.reaching import (
 if TYPE_CHECKING:
     from tunesmith.decoding.constraints.search import Search
 
-_BUDGET = 2_000
+APART = 2_000
+"""What a search of sections apart may cost."""
 
 
 class SectionNotes(Constraint):
@@ -59,7 +60,7 @@ class SectionNotes(Constraint):
 
 
 class SectionsApart:
-    """What tells in a new section that a melody can be completed; that none can, it never tells.
+    """What tells in a section that a melody can be completed; that none can, it never tells.
 
     Args:
         form: the sections.
@@ -107,7 +108,7 @@ class SectionsApart:
                 if length:
                     if search.alive_after_length(one, length):
                         return True
-                elif search.alive(one, Allowance(_BUDGET)):
+                elif search.alive(one, Allowance(APART)):
                     return True
             except OutOfBudget:
                 pass

@@ -139,7 +139,7 @@ class Steered(Grammar):
         counts = [a for a in automata if isinstance(a, NotesPerBar)]
         self._densities = _densities(counts, self.facts)
         self._spots: dict[Any, Spot] = {}
-        # Few states of time come again in many tunes, whatever their pitches and headers.
+        # Many tunes have the same few states of time, whatever their pitches and headers.
         self._length_masks = lru_cache(maxsize=50_000)(self._lengths)
         self._kinds_in_time = lru_cache(maxsize=50_000)(self._in_time)
         self._judged_masks = lru_cache(maxsize=50_000)(self._judged)

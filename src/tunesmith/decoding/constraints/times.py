@@ -191,8 +191,6 @@ class RestShare(_Time):
         rhythm: what is known of the rests from the first bar on.
         bars: how many there are, if that is known.
         kept: a melody of which rests or rhythm are kept.
-        longest: steps of a note at most.
-        notes: that begin in a bar at most.
     """
 
     name = "rest-share"
@@ -206,11 +204,8 @@ class RestShare(_Time):
         rhythm: Rhythm | None = None,
         bars: int | None = None,
         kept: Template | None = None,
-        longest: float = math.inf,
-        notes: int = 1,
     ) -> None:
         self.low, self.high, self._grid = low, high, grid
-        self._longest, self._notes = longest, notes
         self._rhythm, self._bars, self._kept = rhythm, bars, kept
         self._low, self._high = low.as_integer_ratio(), high.as_integer_ratio()
         self._middle = ((low + high) / 2).as_integer_ratio()
@@ -221,14 +216,9 @@ class RestShare(_Time):
         rhythm: Rhythm | None,
         bars: int | None,
         kept: Template | None,
-        counts: NotesPerBar | None,
     ) -> RestShare:
         """The same where more is known of lengths."""
-        grid, longest = (values.grid, max(values.steps)) if values else (1, math.inf)
-        if counts is None:
-            longest = math.inf
-        notes = counts.high if counts else 1
-        return RestShare(self.low, self.high, grid, rhythm, bars, kept, longest, notes)
+        return RestShare(self.low, self.high, values.grid if values else 1, rhythm, bars, kept)
 
     def start(self) -> Hashable:  # noqa: D102
         return (0, 0)
@@ -272,7 +262,7 @@ class RestShare(_Time):
         for room in {place.room, place.room - place.pickup}:
             if self._kept and steps + room != self._kept.steps:
                 continue
-            least, most = self._silent(place.left, room), room
+            least, most = 0, room
             for known in (self._rhythm, self._kept):
                 if known:
                     some = known.rests(room)
@@ -281,20 +271,12 @@ class RestShare(_Time):
                 return True
         return False
 
-    def _silent(self, bars: int, room: int) -> int:
-        """So many steps of a room are rests at least: few notes do not fill it."""
-        if self._longest == math.inf:
-            return 0
-        return max(0, room - (self._notes * bars + 1) * int(self._longest))  # one is sounding
-
     def _may_follow(self, rests: int, steps: int, bar: int) -> bool:
         """Whether the rhythm may follow in a pickup, which is less than a bar."""
-        if self._bars is None:
+        if self._rhythm is None or self._bars is None:
             return True
         whole = self._bars * bar
-        least, most = self._silent(self._bars, whole - bar), whole
-        if self._rhythm:
-            least, most = self._rhythm.rests(whole - bar)[0], self._rhythm.rests(whole)[1]
+        least, most = self._rhythm.rests(whole - bar)[0], self._rhythm.rests(whole)[1]
         (low, of_low), (high, of_high) = self._low, self._high
         return (rests + least) * of_high <= high * (whole + bar) and low * whole <= of_low * (
             rests + bar - steps + most

@@ -68,6 +68,7 @@ class Times:
         exact: whether all lengths that matter are tried. With a share of rests and a form they are
             too many, so of notes some are, and what is not found then may be there.
         short_matters: whether it matters if the last bar ends short.
+        whole: whether no constraint sees how notes are cut.
         share: the place of the share of rests among the members; None if there is none, or a
             constraint that sees how notes are cut.
     """
@@ -78,15 +79,15 @@ class Times:
         self.bars = [b for b in facts.bar_counts() if all(c.possible_bars(b) for c in all_of_them)]
         self._counts_bars = any(c.counts_bars for c in all_of_them) or bool(facts.layout)
         self.formed = any(isinstance(c, Form) for c in all_of_them)
-        self._whole = all(c.seamless for c in all_of_them)
+        self.whole = all(c.seamless for c in all_of_them)
         measuring = [c for c in all_of_them if c.measures]
         shares = [i for i, c in enumerate(members) if isinstance(c, RestShare)]
-        self.share = shares[0] if shares and self._whole else None
+        self.share = shares[0] if shares and self.whole else None
         more = [c for c in measuring if not isinstance(c, RestShare)]
-        self.loose = bool(shares) and not more and not self.formed and self._whole
+        self.loose = bool(shares) and not more and not self.formed and self.whole
         self._all_rests = bool(shares) and not self.loose
         say_lengths = [c for c in members if says(c, "lengths") and not isinstance(c, Form)]
-        self.exact = not (self._all_rests and self._whole) or bool(say_lengths)
+        self.exact = not (self._all_rests and self.whole) or bool(say_lengths)
         self._ties = bool(more) or self.formed
         self.short_matters = bool(measuring)
         self._few = (1, 2, 3) if self.formed else (1,)
@@ -176,7 +177,7 @@ class Times:
         if room <= 0:
             return
         bar, left, at, meter, pickup, held, to_end = place
-        tied = held == 2 and (self._ties or not self._whole)
+        tied = held == 2 and (self._ties or not self.whole)
         wanted = 0
         if share is not None and len(time[share]) == 2:
             rests = members[share]
@@ -187,9 +188,11 @@ class Times:
             if (kind == TIE and not tied) or (due and kind != due):
                 continue
             lengths: Collection[int] = (its,)
-            if not its:
+            if its and not self.whole:
+                lengths = [n for n in _ORDERS[room] if n <= its]
+            elif not its:
                 lengths = self._lengths(members, place, time, kind, room, wanted)
-            whole = self._whole and kind != REST and bar >= 0
+            whole = self.whole and kind != REST and bar >= 0
             still = 2 if kind != REST else min(held, 1)
             one = self.event(place, kind, 0)
             for length in lengths:
@@ -208,7 +211,7 @@ class Times:
         self, members: Group, place: Place, time: States, kind: str, room: int, wanted: int
     ) -> Collection[int]:
         """The lengths that matter, the likeliest first."""
-        if not self._whole:
+        if not self.whole:
             return _ORDERS[room]
         loose = place.bar < 0 and isinstance(self.facts.pickup, bool | None)
         cuts: Sequence[int] = range(1, room + 1) if loose else (room,)
