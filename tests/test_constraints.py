@@ -704,6 +704,16 @@ def test_a_form_beside_a_constraint_of_ones_own_leads_to_no_dead_end(own, values
         assert broken(melody, replace(asked, own=())) == []
 
 
+def test_a_rhythm_may_end_before_a_note_that_may_not_be() -> None:
+    # Two notes in the pickup, and a last bar that is the rest with which the rhythm begins.
+    asked = Constraints(meter="2/4", note_values="1/12,1/2,1/8,5/8", rhythm="r1/8 3/32 1/1")
+    short = Melody((Note(160, 160, 60), Note(480, 240, 60)), (Meter(0, 2, 4),), pickup=720,
+                   duration=960)  # fmt: skip
+    assert all(one.held for one in check(short, asked))
+    grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)
+    assert grammar.satisfiable(30_000)
+
+
 def test_silence_that_is_copied_is_no_melody() -> None:
     asked = Constraints(form="AA", meter="1/4", bars=2, pickup="no")
     grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)

@@ -389,8 +389,8 @@ class Rhythm(_Time):
         return self._ahead(state, max(0, place.room - place.pickup))
 
     def possible(self, state: int, place: Place) -> bool:  # noqa: D102
-        if state < 0 or place.room >= UNKNOWN_ROOM:
-            return self._last[max(state, 0)] > 0
+        if state < 0 or place.room >= UNKNOWN_ROOM:  # it may end here, or go on
+            return self._last[max(state, 0)] > 0 or state in self._borders
         return any(
             room <= self._last[state] and (state + room) % self._total in self._borders
             for room in (place.room, place.room - place.pickup)
