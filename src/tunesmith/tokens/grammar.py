@@ -38,6 +38,7 @@ from tunesmith.tokens.table import (
     STYLE0,
     TIE,
     UNKNOWN,
+    bar_token,
     meter_token,
     tonic_offset,
 )
@@ -438,9 +439,9 @@ class NotesGrammar(Grammar):
         elif not state.in_pickup and (state.filled != state.length or state.remaining == 1):
             return []
         if state.remaining:
-            return [_bar_token(state.remaining - 1)]
+            return [bar_token(state.remaining - 1)]
         if self.bars is not None:
-            return [_bar_token(self.bars)]
+            return [bar_token(self.bars)]
         if not state.uncounted:
             return list(tokens)
         if self.generating and state.uncounted >= LONGEST_UNASKED - LONGEST_COUNT:
@@ -469,10 +470,6 @@ class NotesGrammar(Grammar):
         complete = state.filled in (state.length, state.length - state.pickup)
         last = state.remaining == 1 and not state.in_pickup
         return list(tokens) if last and complete and state.sounded else []
-
-
-def _bar_token(remaining: int) -> int:
-    return BAR0 + remaining if remaining <= LONGEST_COUNT else BAR_MORE
 
 
 def _token(role: str, value: Any, styles: tuple[str, ...]) -> int:

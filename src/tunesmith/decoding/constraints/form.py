@@ -332,8 +332,8 @@ class Form(Constraint):
         if state.notes == _FORGOTTEN:
             return 0
         mine = self._lists[state.notes][1]
-        models = [self._lists[m][1] for m in state.models if m >= 0]
-        unlike = not models or (mine and all(_differs(mine, model) for model in models))
+        compared = any(m >= 0 for m in state.models)
+        unlike = not compared or (mine and self._differs_by_now(state.notes, state.models))
         return max(needed[section] - len(mine), 0 if unlike else 1)
 
     def copies(self, state: FormState) -> bool:
