@@ -124,7 +124,7 @@ def test_a_tune_that_keeps_all_by_chance_is_drawn_as_if_nothing_was_asked() -> N
     assert asked.by_chance
     inner = VOCABULARY.grammar({**asked.wishes(), "key": "C", "mode": "major"})
     grammar = Steered(inner, asked)
-    for seed in range(60):
+    for seed in range(100):
         plain, kept = (
             generate_ids(Uniform(), [g], [np.random.default_rng(seed)], Sampling())[0]  # type: ignore[arg-type]
             for g in (inner, grammar)
@@ -136,7 +136,7 @@ def test_a_tune_that_keeps_all_by_chance_is_drawn_as_if_nothing_was_asked() -> N
         assert not broken(VOCABULARY.decode(kept.ids), asked)
         early += 0 < kept.begun_anew < TRIES and bool(kept.struck)
         found += keeps
-    assert 5 < found < 55
+    assert 5 < found < 95
     # Lost in the first bar of two, which is more than an eighth, says nothing yet.
     assert not early
 
@@ -526,9 +526,9 @@ def test_look_ahead_can_fail() -> None:
     assert groups is not None and facts.meter is not None
     node = search.begin(facts.meter, 1, groups)
     assert node is not None and search.alive(node)
-    far = search.play(node, "note", 47, 90)
+    far = search.play(node, "note", 46, 90)
     assert far is not None and not search.alive(far)
-    near = search.play(node, "note", 47, 62)
+    near = search.play(node, "note", 46, 62)
     assert near is not None and search.alive(near)
 
 
@@ -676,12 +676,12 @@ def test_sections_of_one_note_need_as_many_pitches_as_letters(highest: str, fits
 
 
 class _Pieces(Constraint):
-    """No piece of a note or rest is longer than a half of a beat: it sees how they are cut."""
+    """Every piece of a note or rest fills its bar: it sees how they are cut."""
 
     name = "pieces"
 
     def step(self, state: int, event: Event) -> int | None:
-        return None if event.kind in (NOTE, REST, TIE) and event.length > 12 else 0
+        return None if event.kind in (NOTE, REST, TIE) and event.length < event.bar_length else 0
 
 
 class _Quiet(NotesPerBar):
@@ -692,9 +692,9 @@ class _Quiet(NotesPerBar):
         return None if full else super().step(state, event)
 
 
-@pytest.mark.parametrize(("own", "values"), [(_Pieces(), "1/4"), (_Quiet(0, 2), "1/4,1/8")])
+@pytest.mark.parametrize(("own", "values"), [(_Pieces(), "1/1,1/2"), (_Quiet(0, 2), "1/4,1/8")])
 def test_a_form_beside_a_constraint_of_ones_own_leads_to_no_dead_end(own, values) -> None:
-    asked = Constraints(form="AA", meter="2/4", bars=2, pickup="no", note_values=values,
+    asked = Constraints(form="AA", meter="2/4", bars=4, pickup="no", note_values=values,
                         range="C4:D4", own=(own,))  # fmt: skip
     grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)
     assert grammar.satisfiable()

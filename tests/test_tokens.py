@@ -251,6 +251,12 @@ def test_random_walks_never_dead_end_and_keep_their_wishes(seed):
     assert melody.duration in (melody.bars[-1].end, melody.bars[-1].end - melody.pickup)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_there_is_one_way_to_say_a_melody(seed):
+    ids = _walk(NOTES.grammar({"bars": 4}), NOTES.size, seed)
+    assert NOTES.encode(NOTES.decode(ids)).ids[FIRST_EVENT:].tolist() == ids[FIRST_EVENT:]
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_generating_without_wishes_leaves_nothing_unknown_but_maybe_the_key(seed):
     ids = _walk(NOTES.grammar({}), NOTES.size, seed)

@@ -14,6 +14,7 @@ from tunesmith.melody import MODES, Key, Meter, pitch_class
 from tunesmith.theory import scale_of
 from tunesmith.tokens.base import Grammar, Planned, State
 from tunesmith.tokens.table import (
+    ANY_MORE,
     BAR0,
     BAR_MORE,
     BOS,
@@ -24,14 +25,17 @@ from tunesmith.tokens.table import (
     KEY0,
     LENGTH0,
     LENGTHS,
+    LONGEST,
     LONGEST_COUNT,
     LOWEST,
     METER0,
     METER_STEPS,
     METERS,
     MODE0,
+    MORE,
     NAMES,
     PICKUP,
+    PIECE,
     PITCH0,
     REPEATS,
     REST,
@@ -103,8 +107,9 @@ _ROLE_OF = {
 _UP_TO = np.array([
     [LENGTH0 <= t < LENGTH0 + len(LENGTHS) and LENGTHS[t - LENGTH0] <= steps
      for t in range(len(NAMES))]
-    for steps in range(LENGTHS[-1] + 1)
+    for steps in range(LONGEST + 1)
 ])  # fmt: skip
+_ONLY = np.eye(len(NAMES), dtype=bool)
 _SILENT, _TIE, _END = (np.isin(np.arange(len(NAMES)), t) for t in ((REST, TIE), TIE, END))
 _METER = np.isin(np.arange(len(NAMES)), _METERS)
 _PITCH = np.isin(np.arange(len(NAMES)), _PITCHES)
@@ -152,6 +157,7 @@ class TuneState(NamedTuple):
     uncounted: int = 0  # bars so far whose token said 'more'
     pending: int = 0  # the length that waits for its pitch
     note_before: bool = False  # whether a tie would have something to hold
+    more: int = ANY_MORE  # the longest piece by which the last sound may go on, or silence may
     begun: bool = False  # whether any event was read
     sounded: bool = False  # whether any note was heard
 
@@ -248,14 +254,19 @@ class NotesGrammar(Grammar):
             if state.pending:
                 return Planned(_SILENT, TIE)
             end = short if state.closing == SHORT and short >= 0 else full
-            return Planned(_UP_TO[min(end, LENGTHS[-1])] if end else _END)
+            if not end:
+                return Planned(_END)
+            if state.note_before and state.more == ANY_MORE:
+                return Planned(_UP_TO[min(end, LONGEST)])
+            silence = min(end, state.length - state.filled)  # after it there can be no more
+            return Planned(_ONLY[LENGTH0 + PIECE[silence]] | _METER)
         if state.pending:
             return self._planned_sound(state, short, full)
         if not state.close:
             return None
         to_onset = (short if short >= state.close else full) - state.close
-        if to_onset > 0 and state.close < LENGTHS[-1]:
-            return Planned(_UP_TO[min(to_onset, LENGTHS[-1])] | _METER)
+        if to_onset > 0 and state.close < LONGEST:
+            return Planned(_UP_TO[min(to_onset, LONGEST)] | _METER)
         return Planned(_UP_TO[state.close]) if to_onset == 0 else None
 
     def _planned_form(self, state: TuneState) -> Planned | None:
@@ -273,11 +284,11 @@ class NotesGrammar(Grammar):
         note = _PITCH if state.last_degree < 0 else _ON_DEGREE[state.last_degree]
         ends = {short, full}
         if state.close in ends:
-            longer = state.close == LENGTHS[-1]
+            longer = state.close == LONGEST
             may_pass = state.pickup > 0 and short == state.close  # and then end with a full bar
             others = _SILENT if may_pass else _TIE if longer else np.False_
             return Planned(np.logical_or(note, others))
-        if state.close == LENGTHS[-1] and any(e - state.pending < state.close < e for e in ends):
+        if state.close == LONGEST and any(e - state.pending < state.close < e for e in ends):
             return Planned(note | _TIE)  # it is longer than a whole note
         last = state.remaining == 1 and state.pending in ends
         return Planned(note) if last and state.last_degree >= 0 else None
@@ -291,7 +302,7 @@ class NotesGrammar(Grammar):
             if role == "pitch" and left == state.close:
                 return end if state.pickup else FULL
             longer = left - state.pending < state.close <= left and role != "rest"
-            if state.close == LENGTHS[-1] and longer:
+            if state.close == LONGEST and longer:
                 return end if state.pickup else FULL
         return 0 if role == "pitch" else state.closing
 
@@ -331,11 +342,13 @@ class NotesGrammar(Grammar):
         if role == "length":
             return state._replace(pending=LENGTHS[token - LENGTH0])
         if role in ("pitch", "rest", "tie"):
+            filled = state.filled + state.pending
             return state._replace(
                 closing=self._closing(state, role),
-                filled=state.filled + state.pending,
+                filled=filled,
                 pending=0,
                 note_before=role != "rest",
+                more=MORE[state.pending] if filled < state.length else ANY_MORE,
                 begun=True,
                 sounded=state.sounded or role == "pitch",
             )
@@ -352,6 +365,7 @@ class NotesGrammar(Grammar):
             pickup=state.filled if state.in_pickup else state.pickup,
             in_pickup=False,
             filled=0,
+            more=ANY_MORE,
             fewest=0,
             remaining=remaining,
             uncounted=state.uncounted + (token == BAR_MORE),
@@ -461,10 +475,11 @@ class NotesGrammar(Grammar):
         # Somewhere a note must sound, at the latest at the very end.
         full = state.filled + state.pending >= state.length
         silent = not state.sounded and state.remaining == 1 and full
-        return [] if silent else list(tokens)
+        again = not state.note_before and state.pending > state.more
+        return [] if silent or again else list(tokens)
 
     def _tie(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
-        return list(tokens) if state.note_before else []
+        return list(tokens) if state.note_before and state.pending <= state.more else []
 
     def _end(self, tokens: tuple[int, ...], state: TuneState) -> list[int]:
         complete = state.filled in (state.length, state.length - state.pickup)

@@ -38,6 +38,7 @@ from tunesmith.tokens.base import Encoded, Ids, Vocabulary
 from tunesmith.tokens.grammar import NotesGrammar
 from tunesmith.tokens.notes_recall import NotesRecall
 from tunesmith.tokens.table import (
+    ANY_MORE,
     ATTRIBUTES,
     BAR0,
     BAR_MORE,
@@ -61,6 +62,7 @@ from tunesmith.tokens.table import (
     NAMES,
     PERIOD_SLOT,
     PICKUP,
+    PIECE,
     PITCH0,
     PITCH_LOWEST,
     REPEATED_INTERVALS,
@@ -356,7 +358,7 @@ def token_counts(melody: Melody) -> dict[str, int]:
 def _put(ids: list[int], steps: int, what: int) -> None:
     """Append an event of that many steps, tied together where no token is that long."""
     while steps > 0:
-        length = next(n for n in reversed(LENGTHS) if n <= steps)
+        length = LENGTHS[PIECE[min(steps, ANY_MORE)]]
         ids += [length_token(length), what]
         steps -= length
         if what != REST:

@@ -37,6 +37,7 @@ METERS = tuple(
 LONGEST_COUNT = 64
 LENGTHS = tuple(n for n in range(1, 97) if n == 1 or n % 2 == 0 or n % 3 == 0)
 """Steps; every other length is a sum of these, tied."""
+LONGEST = LENGTHS[-1]
 LOWEST, HIGHEST = 21, 108
 
 NAMES = (
@@ -77,6 +78,12 @@ FIRST_EVENT = 1 + len(ATTRIBUTES)
 METER_STEPS = tuple(
     4 * STEPS_PER_QUARTER * int(n) // int(d) for n, d in (m.split("/") for m in METERS)
 )
+ANY_MORE = max(METER_STEPS)
+MORE = {n: ANY_MORE if n == LONGEST else int(n + 1 not in LENGTHS) for n in LENGTHS}
+"""By how much a note or rest may go on in its bar after a piece of so many steps, at most: a piece
+is the longest that fits in, so that there is one way to say a melody."""
+PIECE = tuple(max(i for i, n in enumerate(LENGTHS) if n <= max(s, 1)) for s in range(ANY_MORE + 1))
+"""The place in `LENGTHS` of the first piece of a note or rest of so many steps in its bar."""
 
 
 def bar_token(remaining: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from tunesmith.tokens.table import METER_STEPS, METERS
+from tunesmith.tokens.table import ANY_MORE, METER_STEPS, METERS
 
 NOTE, REST, TIE, BAR, HEAD = "note", "rest", "tie", "bar", "head"
 SOUNDS = frozenset({NOTE, REST, TIE})
@@ -25,7 +25,8 @@ class Event(NamedTuple):
     Attributes:
         kind: 'note', 'rest', 'tie' (the note before sounds on), 'bar' (a bar begins; the
             pickup is none) or 'head' (the tune's key is told, before its first event).
-            A note or rest may come in several pieces: a note and its ties, rest after rest.
+            A note or rest may come in several pieces: a note and its ties, rest after rest. In a
+            bar these are the longest that there are.
         length: steps; of a 'bar' its whole length; of a 'head' the mode's place in `MODES`, or -1.
         pitch: of a note; of a 'head' the tonic's pitch class, or -1; else -1. Constraints of
             the kind 'time' see -1 for every note.
@@ -63,6 +64,8 @@ class Place(NamedTuple):
         held: 0 nothing sounded yet, 1 the last event was a rest or a note that ends here, 2 a note
             that may sound on. What can come after 1 can come after 2.
         room: steps to the end of the last bar; `UNKNOWN_ROOM` or more where that is not settled.
+        more: the longest piece by which the last sound may go on in this bar, or a silence; that
+            of all lengths where it may as well be looked at as a whole.
     """
 
     bar: int
@@ -72,6 +75,7 @@ class Place(NamedTuple):
     pickup: int
     held: int
     room: int
+    more: int = ANY_MORE
 
     @property
     def bar_length(self) -> int:
@@ -174,9 +178,9 @@ class Constraint:
             cuts: lengths after which a barline may come, over which a note may sound on.
 
         Returns:
-            Lengths up to `room`; if there is a melody at all from here on, there is one that goes
-            on with one of these, with whole notes and rests that are cut at barlines alone. None
-            leaves it open.
+            Lengths up to `room`: all that a whole note, or what is left of one, may have; of rests
+            some, with one of which a melody goes on if there is one that goes on with a rest. Both
+            are cut at barlines alone. None leaves it open.
         """
         return None
 

@@ -46,7 +46,7 @@ from tunesmith.decoding.constraints.template import TimeTemplate
 from tunesmith.decoding.constraints.times import RestShare, Rhythm
 from tunesmith.decoding.constraints.timesearch import Times
 from tunesmith.decoding.constraints.tunegraph import TuneGraph
-from tunesmith.tokens.table import METER_STEPS
+from tunesmith.tokens.table import ANY_MORE, METER_STEPS
 
 _ALONE = 300
 """Children that are looked at one melody at a time at least, before all of a rhythm at once."""
@@ -202,6 +202,8 @@ class Search:
         allowance = allowance or Allowance(self.budget)
         again = Allowance(allowance.left)
         place = node.place
+        if self.times.whole and place.more < ANY_MORE and (place.more or place.held == 2):
+            return self._alive_in_pieces(node, allowance)
         if place.pickup and place.left and not self.facts.layout:
             # A last bar that is complete can always be had where one short by the pickup can,
             # unless lengths matter.
@@ -218,6 +220,32 @@ class Search:
                 self._dead.add(node)
                 return False
         return self._alive(node, allowance)
+
+    def _alive_in_pieces(self, node: Node, allowance: Allowance) -> bool:
+        """The same where a sound may go on by one step, or only after a barline, if at all."""
+        unsettled = False
+        for part in self._pieces(node):
+            try:
+                if self.alive(part, allowance):
+                    self._live.add(node)
+                    return True
+            except OutOfBudget:
+                unsettled = True
+        if unsettled:
+            raise OutOfBudget
+        self._dead.add(node)
+        return False
+
+    def _pieces(self, node: Node) -> Iterator[Node]:
+        """States from which together the same ends can be reached, without such a sound."""
+        place = node.place
+        sounds = place.held == 2
+        closed = place._replace(held=1, more=ANY_MORE) if sounds else place._replace(more=0)
+        yield node._replace(place=closed)
+        if place.more and (longer := self.play(node, TIE if sounds else REST, place.more)):
+            yield longer
+        if sounds and place.bar < 0:
+            yield from self._first_bars(node)
 
     def _alive(self, node: Node, allowance: Allowance) -> bool:
         root = self._loosened(node)
@@ -353,6 +381,8 @@ class Search:
         times = self.times
         # A note first: it is drawn most often, and what was found of it will do then.
         for kind in (NOTE, TIE, REST) if place.held == 2 else (NOTE, REST):
+            if length > place.more and (kind == TIE or (kind == REST and place.held != 2)):
+                continue
             event = times.event(place, kind, length)
             time_after = self.time.step(time, event)
             if time_after is not None:
@@ -366,14 +396,7 @@ class Search:
         if place.left == 1 and self.may_end(node):
             yield None
         if place.bar < 0:
-            if self.facts.pickup_complete(place):
-                for bars in times.bars:
-                    child = self.barline(node, bars)
-                    if child and self.hopeful(child):
-                        if not self.facts.layout:
-                            yield child._replace(place=child.place._replace(pickup=0))
-                        if self.facts.layout or times.short_matters:
-                            yield child
+            yield from self._first_bars(node)
         elif place.at == METER_STEPS[place.meter]:
             if place.left > 1:
                 child = self.barline(node)
@@ -387,6 +410,17 @@ class Search:
         for move in moves:
             if times.alive(move.place, move.time):
                 yield from self._after_move(move, tune, both)
+
+    def _first_bars(self, node: Node) -> Iterator[Node]:
+        """The hopeful states in the first bar after a pickup, if that may be one."""
+        if self.facts.pickup_complete(node.place):
+            for bars in self.times.bars:
+                child = self.barline(node, bars)
+                if child and self.hopeful(child):
+                    if not self.facts.layout:
+                        yield child._replace(place=child.place._replace(pickup=0))
+                    if self.facts.layout or self.times.short_matters:
+                        yield child
 
     def _after_move(self, move: Move, tune: States, both: States) -> Iterator[Node]:
         """The hopeful states after an event of which times alone say that it is."""

@@ -18,6 +18,7 @@ from tunesmith.decoding.constraints.reaching import (
     Node,
     OutOfBudget,
 )
+from tunesmith.tokens.table import ANY_MORE
 
 if TYPE_CHECKING:
     from tunesmith.decoding.constraints.search import Search
@@ -85,7 +86,10 @@ class SectionsApart:
         wanted = self._form.wanted(state, self._notes.needed)
         if wanted is None:
             return False
-        if self._form.copies(state) and length:
+        copies = self._form.copies(state)
+        if copies and place.more < ANY_MORE and place.held < 2:
+            return False  # a silence may have to go on, and cannot
+        if copies and length:
             if self._form.due(state, self._search.times.room(place))[1] != length:
                 return False
             length = 0  # it is known to be sound, and what comes after does not depend on it

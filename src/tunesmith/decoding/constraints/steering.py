@@ -26,6 +26,7 @@ from tunesmith.tokens import Grammar, State, table
 from tunesmith.tokens.base import Planned
 from tunesmith.tokens.grammar import MOST_ACCIDENTALS, NotesGrammar, TuneState
 from tunesmith.tokens.table import (
+    ANY_MORE,
     BAR0,
     BAR_MORE,
     DENSITIES,
@@ -42,6 +43,7 @@ from tunesmith.tokens.table import (
     MODE0,
     NAMES,
     PICKUP,
+    PIECE,
     PITCH0,
     PITCH_LOWEST,
     TICKS_PER_STEP,
@@ -350,21 +352,29 @@ class Steered(Grammar):
                 return
         mask[lengths] &= self._length_masks(place, node.time)
         due = self.search.length_due(node)
-        if due in LENGTHS and mask[(only := LENGTH0 + LENGTHS.index(due))]:
-            mask[lengths] = False  # a copy is written as long as it sounds, in no more pieces
+        if due and mask[(only := LENGTH0 + PIECE[due])]:
+            mask[lengths] = False  # a copy is written as long as it sounds
             mask[only] = True
         if not self.search.may_end(node):
             mask[END] = False
 
     def _lengths(self, place: Place, time: States) -> Mask:
         """(lengths,) which the constraints on times allow, one by one."""
-        members = self.search.time
+        members, times = self.search.time, self.search.times
+        room = times.room(place)
+        # Of the place nothing is looked at but what events tell.
+        where = place._replace(pickup=0, held=0, room=room, more=ANY_MORE)
         found = np.zeros(len(LENGTHS), bool)
         for kind in (NOTE, REST, TIE) if place.held == 2 else (NOTE, REST):
             judges = members.judges(time, kind)
-            # Of the place nothing is looked at but what events tell.
-            where = place._replace(pickup=0, held=0, room=self.search.times.room(place))
-            found |= self._judged_masks(where, kind, judges, tuple(time[i] for i in judges))
+            mask = self._judged_masks(where, kind, judges, tuple(time[i] for i in judges))
+            if times.whole and kind != REST and place.bar >= 0:
+                wholes = members.lengths(time, place, kind, room, (room,))
+                if wholes is not None:
+                    pieces = np.zeros(len(LENGTHS), bool)
+                    pieces[[PIECE[n] for n in wholes]] = True
+                    mask = mask & pieces
+            found |= mask
         return found
 
     def _judged(self, place: Place, kind: str, judges: tuple[int, ...], states: States) -> Mask:

@@ -34,7 +34,7 @@ from tunesmith.decoding.constraints.reaching import (
     reach,
 )
 from tunesmith.decoding.constraints.times import RestShare
-from tunesmith.tokens.table import LENGTHS, METER_STEPS
+from tunesmith.tokens.table import ANY_MORE, LENGTHS, METER_STEPS, MORE
 
 _LIKED = (24, 12, 48, 36, 72, 96, 6, 18, 8, 16, 32, 3, 4, 9)
 _MOST_STATES = 3_000
@@ -114,10 +114,18 @@ class Times:
 
     @staticmethod
     def after(place: Place, kind: str, length: int) -> Place:
-        """The place after an event."""
-        bar, left, at, meter, pickup, held, room = place
-        held = 2 if kind != REST else min(held, 1)
-        return Place(bar, left, at + length, meter, pickup, held, room - length if left else room)
+        """The place after an event that is written: a note or rest, or a piece of one."""
+        bar, left, at, meter, pickup, held, room, _ = place
+        at += length
+        full = bar >= 0 and at == METER_STEPS[meter]
+        more = ANY_MORE if full else MORE[length]
+        if kind == REST:
+            held = min(held, 1)
+        elif more or bar < 0:  # the barline after a pickup may come at any time
+            held = 2
+        else:
+            held, more = 1, ANY_MORE  # of a rest that follows
+        return Place(bar, left, at, meter, pickup, held, room - length if left else room, more)
 
     def next_bar(self, place: Place, bars: int) -> tuple[Place, Event]:
         """The place after a barline, and the barline.
@@ -176,7 +184,7 @@ class Times:
         members = self.members if members is None else members
         if room <= 0:
             return
-        bar, left, at, meter, pickup, held, to_end = place
+        bar, left, at, meter, pickup, held, to_end, longest = place
         tied = held == 2 and (self._ties or not self.whole)
         wanted = 0
         if share is not None and len(time[share]) == 2:
@@ -192,18 +200,23 @@ class Times:
                 lengths = [n for n in _ORDERS[room] if n <= its]
             elif not its:
                 lengths = self._lengths(members, place, time, kind, room, wanted)
-            whole = self.whole and kind != REST and bar >= 0
+            whole = kind != REST and bar >= 0
             still = 2 if kind != REST else min(held, 1)
+            goes_on = kind == TIE or (kind == REST and held != 2)
             one = self.event(place, kind, 0)
             for length in lengths:
+                if goes_on and length > longest:
+                    continue
                 event = Event(kind, length, *one[2:])
                 after = members.step(time, event)
                 if after is None:
                     continue
-                # A whole note does not sound on.
-                sounds = 1 if whole and length < room else still
-                more = to_end - length if left else to_end
-                there = Place(bar, left, at + length, meter, pickup, sounds, more)
+                if self.whole:  # and a whole note does not sound on
+                    sounds = 1 if whole and length < room else still
+                    more = to_end - length if left else to_end
+                    there = Place(bar, left, at + length, meter, pickup, sounds, more)
+                else:
+                    there = self.after(place, kind, length)
                 if members is not self.members or self.possible(there, after):
                     yield Move(event, there, after)
 
