@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunesmith.decoding.constraints import Steered
+from tunesmith.decoding.constraints.steering import Spot
+from tunesmith.decoding.pacing import pace
 from tunesmith.decoding.repetition import Repeats
 from tunesmith.decoding.sampling import (
     Floats,
@@ -190,6 +192,7 @@ class _Batch:
         self._repeats = None
         if how.repetition:
             self._repeats = Repeats(len(grammars), network.config.vocab_size, how.repetition)
+        self._paces = [pace(g.search) if isinstance(g, Steered) else None for g in grammars]
         for row, grammar in enumerate(grammars):  # `bos` is not sampled
             self._ids[row].append(int(grammar.allowed(self._states[row]).argmax()))
             self._states[row] = grammar.advance(self._states[row], self._ids[row][0])
@@ -277,8 +280,10 @@ class _Batch:
         weighed = logits + self._repeats.weights(rows) if self._repeats else logits
         weighed = self._returning(weighed)
         weighed = self._as_planned(rows, weighed)
-        weighed = _pooled(weighed, allowed, self._grammars[0].alternatives)
+        for alternatives in self._grammars[0].alternatives:
+            weighed = _pooled(weighed, allowed, alternatives)
         several = allowed.sum(axis=1) > 1
+        weighed = self._led(rows, weighed, allowed)
         tokens, open_ = allowed.argmax(axis=1), np.flatnonzero(several)
         if len(open_):
             tokens[open_] = choose(weighed[open_], allowed[open_], uniforms[open_], self._how)
@@ -335,6 +340,19 @@ class _Batch:
                     least = belief + math.log(_DEFAULT)
                     logits[place, plan.default] = max(logits[place, plan.default], least)
                 logits[place, plan.ids] += _PLANNED
+        return logits
+
+    def _led(self, rows: list[int], logits: Floats, allowed: NDArray[np.bool_]) -> Floats:
+        """(rows, V) logits tilted towards what must come in all, where masks hold."""
+        if not self._bound:
+            return logits
+        for place, row in enumerate(rows):
+            pace, spot = self._paces[row], self._states[row]
+            if pace and isinstance(spot, Spot):
+                led = pace.led(logits[place], allowed[place], spot)
+                if led is not None:
+                    logits = logits.copy()
+                    logits[place] = led
         return logits
 
     def _share(self, row: int, logits: Floats, struck: list[int]) -> float:

@@ -155,7 +155,7 @@ class Grammar(ABC):
             only some of them are allowed, these stand for all.
     """
 
-    alternatives: ClassVar[slice] = slice(0, 0)
+    alternatives: ClassVar[tuple[slice, ...]] = ()
 
     @abstractmethod
     def start(self) -> State:

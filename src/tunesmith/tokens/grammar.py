@@ -188,7 +188,7 @@ class NotesGrammar(Grammar):
         UsageError: for a wish that no token can say.
     """
 
-    alternatives = slice(BAR0 + 1, BAR_MORE + 1)
+    alternatives = (slice(BAR0 + 1, BAR_MORE + 1), slice(_PITCHES[0], _PITCHES[-1] + 1))
 
     def __init__(self, styles: tuple[str, ...], wishes: Mapping[str, Any] | None) -> None:
         self.generating = wishes is not None

@@ -180,7 +180,8 @@ class Constraints:
     @property
     def by_chance(self) -> bool:
         """Whether melodies may well keep all this unasked."""
-        return not _SELDOM & self.asked().keys()
+        silent = self.rest_share is not None and parsing.parse_shares(self.rest_share)[0] > 0
+        return not (silent or _SELDOM & self.asked().keys())
 
     @property
     def melodies(self) -> tuple[Melody, ...]:

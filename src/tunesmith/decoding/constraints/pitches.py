@@ -287,6 +287,10 @@ class NoteCount(_Notes):
         return self.notes - state <= place.room
 
     def most_notes(self, state: int, place: Place) -> int:  # noqa: D102
+        return self.notes_left(state)
+
+    def notes_left(self, state: int) -> int:
+        """How many more may come."""
         return self.notes - state
 
     def least_notes(self, state: int, place: Place) -> int:  # noqa: D102

@@ -13,11 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunesmith.decoding.constraints.asked import Constraints
-from tunesmith.decoding.constraints.events import COMPASS, NOTE, REST, TIE, Event, Place
+from tunesmith.decoding.constraints.events import (
+    COMPASS,
+    NOTE,
+    REST,
+    TIE,
+    Constraint,
+    Event,
+    Place,
+)
 from tunesmith.decoding.constraints.facts import Facts, unlike
 from tunesmith.decoding.constraints.forced import Filling, Primed, PrimedState
 from tunesmith.decoding.constraints.groups import States
-from tunesmith.decoding.constraints.pitches import Range
+from tunesmith.decoding.constraints.pitches import NoteCount, Range
 from tunesmith.decoding.constraints.search import Allowance, Groups, Node, OutOfBudget, Search
 from tunesmith.decoding.constraints.times import NotesPerBar
 from tunesmith.errors import InputError
@@ -85,13 +93,22 @@ class Spot:
         self.single = False
 
 
-def _densities(counts: Sequence[NotesPerBar], facts: Facts) -> Mask:
-    """The classes of density with which so many notes a bar may go, where the metre is asked."""
+def _densities(members: Sequence[Constraint], facts: Facts) -> Mask:
+    """The classes of density with which so many notes may go, where the metre is asked."""
     mask = np.ones(len(NAMES), bool)
-    if not counts or len(facts.meters()) > 1:
+    if len(facts.meters()) > 1:
         return mask
     quarters = METER_STEPS[facts.meters()[0]] * TICKS_PER_STEP / TICKS_PER_QUARTER
-    low, high = max(c.low for c in counts) / quarters, min(c.high for c in counts) / quarters
+    # Least and most notes a bar.
+    counts: list[tuple[float, float]] = [
+        (m.low, m.high) for m in members if isinstance(m, NotesPerBar)
+    ]
+    counts += [
+        (m.notes / facts.bars,) * 2 for m in members if isinstance(m, NoteCount) and facts.bars
+    ]
+    if not counts:
+        return mask
+    low, high = max(least for least, _ in counts) / quarters, min(m for _, m in counts) / quarters
     edges = (0.0, *DENSITIES, math.inf)
     for place, (least, most) in enumerate(pairwise(edges)):
         mask[DENSITY0 + place] = (least < high and most > low) or least <= low == high < most
@@ -138,8 +155,10 @@ class Steered(Grammar):
         ranges = [a for a in automata if isinstance(a, Range)]
         self._low = max([r.low for r in ranges], default=0)
         self._high = min([r.high for r in ranges], default=127)
-        counts = [a for a in automata if isinstance(a, NotesPerBar)]
-        self._densities = _densities(counts, self.facts)
+        self._densities = _densities(self.search.time, self.facts)
+        self._counts = [
+            (i, m) for i, m in enumerate(self.search.time) if isinstance(m, NotesPerBar | NoteCount)
+        ]
         self._spots: dict[Any, Spot] = {}
         # Many tunes have the same few states of time, whatever their pitches and headers.
         self._length_masks = lru_cache(maxsize=50_000)(self._lengths)
@@ -181,6 +200,11 @@ class Steered(Grammar):
 
     def planned(self, state: State) -> Planned | None:  # noqa: D102
         assert isinstance(state, Spot)
+        node = state.node
+        if node is not None and not state.tune.pending:
+            left = (m.notes_left(node.time[i]) for i, m in self._counts)
+            if node.place.bar >= 0 and min(left, default=1) == 0:
+                return None  # no note comes any more where the last was planned
         return self._grammar.planned(state.inner)
 
     def hardly_begun(self, state: State) -> bool:

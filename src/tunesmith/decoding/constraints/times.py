@@ -167,6 +167,10 @@ class NotesPerBar(_Time):
     def possible(self, state: int, place: Place) -> bool:  # noqa: D102
         return state < 0 or self.low - state <= place.bar_length - place.at
 
+    def notes_left(self, state: int) -> int:
+        """How many more may come in this bar."""
+        return self.high - max(state, 0)
+
     def most_notes(self, state: int, place: Place) -> int:  # noqa: D102
         if state < 0 or place.room >= UNKNOWN_ROOM:
             return place.room
