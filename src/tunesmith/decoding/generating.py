@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tunesmith.decoding.constraints import Steered
 from tunesmith.decoding.constraints.steering import Spot
-from tunesmith.decoding.pacing import pace
+from tunesmith.decoding.pacing import Pace
 from tunesmith.decoding.repetition import Repeats
 from tunesmith.decoding.sampling import (
     Floats,
@@ -27,6 +27,7 @@ from tunesmith.decoding.sampling import (
 from tunesmith.errors import UsageError
 from tunesmith.model.inference import KEPT, Network
 from tunesmith.tokens import Grammar, State
+from tunesmith.tokens.table import LENGTH0
 
 TRIES = 4
 """So many times a tune is drawn without masks, where chance may keep what is asked."""
@@ -37,6 +38,8 @@ _PLANNED = 20.0
 right, so the network never learns to follow it against a copy that ends otherwise."""
 _DEFAULT = 0.05
 """Of the weight of all ids, the least that the default of a plan has."""
+_SILENCE = -3.0
+"""Nats that a length has more which only a rest may have: about one event in twenty is one."""
 _RETURN = 2.0
 """Nats that an id has more with which a tune goes on as it did a period before, by how much it
 has to be held to that (`Returning.pull`). A small network follows its header's period seldom: what
@@ -192,7 +195,7 @@ class _Batch:
         self._repeats = None
         if how.repetition:
             self._repeats = Repeats(len(grammars), network.config.vocab_size, how.repetition)
-        self._paces = [pace(g.search) if isinstance(g, Steered) else None for g in grammars]
+        self._pace = Pace([g.search if isinstance(g, Steered) else None for g in grammars])
         for row, grammar in enumerate(grammars):  # `bos` is not sampled
             self._ids[row].append(int(grammar.allowed(self._states[row]).argmax()))
             self._states[row] = grammar.advance(self._states[row], self._ids[row][0])
@@ -283,7 +286,9 @@ class _Batch:
         for alternatives in self._grammars[0].alternatives:
             weighed = _pooled(weighed, allowed, alternatives)
         several = allowed.sum(axis=1) > 1
-        weighed = self._led(rows, weighed, allowed)
+        if self._bound:
+            spots = [self._states[r] for r in rows]
+            weighed = self._pace.led(rows, spots, _silenced(weighed, spots), allowed)
         tokens, open_ = allowed.argmax(axis=1), np.flatnonzero(several)
         if len(open_):
             tokens[open_] = choose(weighed[open_], allowed[open_], uniforms[open_], self._how)
@@ -342,19 +347,6 @@ class _Batch:
                 logits[place, plan.ids] += _PLANNED
         return logits
 
-    def _led(self, rows: list[int], logits: Floats, allowed: NDArray[np.bool_]) -> Floats:
-        """(rows, V) logits tilted towards what must come in all, where masks hold."""
-        if not self._bound:
-            return logits
-        for place, row in enumerate(rows):
-            pace, spot = self._paces[row], self._states[row]
-            if pace and isinstance(spot, Spot):
-                led = pace.led(logits[place], allowed[place], spot)
-                if led is not None:
-                    logits = logits.copy()
-                    logits[place] = led
-        return logits
-
     def _share(self, row: int, logits: Floats, struck: list[int]) -> float:
         """How much of the weight of the next ids of a tune masks leave, and what was struck out."""
         grammar, state = self._grammars[row], self._states[row]
@@ -372,6 +364,17 @@ class _Batch:
         if self._bound or row in self._strayed or not isinstance(grammar, Steered):
             return grammar.allowed(self._states[row])
         return grammar.unbound(self._states[row])
+
+
+def _silenced(logits: Floats, spots: Sequence[State]) -> Floats:
+    """(rows, V) logits in which lengths that only a rest may have are as unlikely as rests are."""
+    silent = [(p, s.silent) for p, s in enumerate(spots) if isinstance(s, Spot)]
+    some = [(place, mask) for place, mask in silent if mask is not None and mask.any()]
+    if some:
+        logits = logits.copy()
+    for place, mask in some:
+        logits[place, LENGTH0 : LENGTH0 + len(mask)][mask] += _SILENCE
+    return logits
 
 
 def _pooled(logits: Floats, allowed: NDArray[np.bool_], alternatives: slice) -> Floats:

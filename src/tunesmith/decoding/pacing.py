@@ -11,7 +11,8 @@ made up for later.
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from tunesmith.decoding.constraints.events import UNKNOWN_ROOM, Place
 from tunesmith.decoding.constraints.groups import States
 from tunesmith.decoding.constraints.pitches import NoteCount
-from tunesmith.decoding.constraints.search import Search
+from tunesmith.decoding.constraints.search import Node, Search
 from tunesmith.decoding.constraints.steering import Spot
 from tunesmith.decoding.constraints.times import NotesPerBar, RestShare
 from tunesmith.decoding.sampling import Floats
@@ -36,97 +37,88 @@ _STEEPEST = 0.5
 
 
 class Pace:
-    """How one tune is held to the number of notes and the share of rests that it must have.
+    """How the tunes of a batch are held to the number of notes and the share of rests that must be.
 
     Args:
-        search: with the constraints on times.
+        searches: of each tune, with its constraints on times; None for one that has none.
     """
 
-    def __init__(self, search: Search) -> None:
-        self._search = search
-        members = list(enumerate(search.time))
-        self._counts = [(i, m) for i, m in members if isinstance(m, NotesPerBar)]
-        self._shares = [(i, m) for i, m in members if isinstance(m, RestShare)]
-        self._lengths: deque[Floats] = deque(maxlen=_HEARD)
-        self._silence, self._time = 0.0, 0.0  # steps of rest that the network expected, and of all
+    def __init__(self, searches: Sequence[Search | None]) -> None:
+        self._searches = [s if s and _is_paced(s) else None for s in searches]
+        self._idle = not any(self._searches)
+        self._usual = np.zeros((len(searches), len(LENGTHS)))  # what lengths the network expects
+        self._heard = np.zeros(len(searches))  # choices so far that told so
+        self._silence = np.zeros(len(searches))  # steps of rest that the network expected
+        self._time = np.zeros(len(searches))  # of these steps
 
-    def led(self, logits: Floats, allowed: NDArray[np.bool_], spot: Spot) -> Floats | None:
-        """The logits, tilted so that what must come will; None where they may stay as they are.
+    def led(
+        self, rows: Sequence[int], spots: Sequence[Any], logits: Floats, allowed: NDArray[np.bool_]
+    ) -> Floats:
+        """(rows, V) logits, tilted so that what must come will.
 
         Args:
-            logits: (V,) of the network.
-            allowed: (V,) what may come next.
-            spot: the state of the tune.
+            rows: the tunes.
+            spots: their states.
+            logits: (rows, V) of the network.
+            allowed: (rows, V) what may come next.
         """
-        node = spot.node
-        if node is None or node.place.bar < 0:
-            return None
-        if spot.tune.pending:
-            if not (self._shares and allowed[REST]):
-                return None
-            more: Floats | float = self._rest(
-                logits, allowed, spot.tune.pending, node.place, node.time
-            )
-            where: int | slice = REST
-        elif allowed[_SPAN].any():
-            more, where = self._length(logits, allowed, node.place, node.time), _SPAN
-        else:
-            return None
-        logits = logits.copy()
-        logits[where] += more
+        if self._idle:
+            return logits
+        lengths: list[int] = []
+        rests: list[int] = []
+        for at, (row, spot) in enumerate(zip(rows, spots, strict=True)):
+            if self._searches[row] and spot.node is not None and spot.node.place.bar >= 0:
+                (rests if spot.tune.pending else lengths).append(at)
+        lengths = [at for at in lengths if allowed[at, _SPAN].any()]
+        rests = [at for at in rests if allowed[at, REST] and _shares(self._searches[rows[at]])]
+        if lengths or rests:
+            logits = logits.copy()
+        if lengths:
+            self._hear_lengths(rows, lengths, logits, allowed)
+        for at in lengths:
+            logits[at, _SPAN] += self._length(rows[at], spots[at].node) * _STEPS
+        for at in rests:
+            logits[at, REST] += self._rest(rows[at], spots[at], logits[at], allowed[at])
         return logits
 
-    def _length(
-        self, logits: Floats, allowed: NDArray[np.bool_], place: Place, time: States
-    ) -> Floats | float:
-        """(lengths,) nats by which each is likelier than the network finds it."""
-        span = np.where(allowed[_SPAN], logits[_SPAN], -np.inf)
-        likely = np.exp(span - span.max())
-        self._lengths.append(likely / likely.sum())
-        shortest, longest = self._bounds(place, time)
-        if not shortest < longest:
-            shortest = longest = min(shortest, longest)
-        usual = np.mean(self._lengths, axis=0)
-        mean = float(usual @ _STEPS)
-        if shortest <= mean <= longest:
-            return 0.0
-        return _tilt(usual, longest if mean > longest else shortest) * _STEPS
-
-    def _bounds(self, place: Place, time: States) -> tuple[float, float]:
-        """The mean lengths of notes, least and most, with which there will be as many as must."""
-        shortest, longest = 0.0, math.inf
-        spans = [
-            (METER_STEPS[place.meter] - place.at, m.low - time[i], m.high - time[i])
-            for i, m in self._counts
-        ]
-        if place.room < UNKNOWN_ROOM:
-            least = self._search.time.least_notes(time, place)
-            spans.append((place.room, least, self._search.time.most_notes(time, place)))
-        for room, least, most in spans:
-            if least > 0:
-                longest = min(longest, room / least)
-            if most > 0:
-                shortest = max(shortest, room / most)
-        return shortest, longest
-
-    def _rest(
+    def _hear_lengths(
         self,
+        rows: Sequence[int],
+        places: Sequence[int],
         logits: Floats,
         allowed: NDArray[np.bool_],
-        length: int,
-        place: Place,
-        time: States,
-    ) -> float:
-        """Nats by which a rest of a length is likelier than the network finds it."""
+    ) -> None:
+        """Learn how fast tunes go by themselves, where some (places among the rows) may choose."""
+        chosen = [rows[at] for at in places]
+        span = np.where(allowed[places, _SPAN], logits[places, _SPAN], -np.inf)
+        likely = np.exp(span - span.max(axis=1, keepdims=True))
+        likely /= likely.sum(axis=1, keepdims=True)
+        self._heard[chosen] += 1
+        news = 1 / np.minimum(self._heard[chosen], _HEARD)[:, None]
+        self._usual[chosen] += news * (likely - self._usual[chosen])
+
+    def _length(self, row: int, node: Node) -> float:
+        """θ of the next length."""
+        search = self._searches[row]
+        assert search
+        shortest, longest = _bounds(search, node.place, node.time)
+        longest = max(shortest, longest)
+        mean = float(self._usual[row] @ _STEPS)
+        if shortest <= mean <= longest:
+            return 0.0
+        return _tilt(self._usual[row], longest if mean > longest else shortest)
+
+    def _rest(self, row: int, spot: Spot, logits: Floats, allowed: NDArray[np.bool_]) -> float:
+        """Nats by which a rest of the length that is told is likelier than the network finds it."""
         weights = np.exp(logits - logits.max()) * allowed
         own = float(weights[REST] / weights.sum())
         if own < 1:  # where nothing else is allowed, the network was not asked
-            self._silence += length * own
-            self._time += length
-        if not self._time:
+            self._silence[row] += spot.tune.pending * own
+            self._time[row] += spot.tune.pending
+        if not self._time[row] or spot.node is None:
             return 0.0
-        usual = self._silence / self._time
-        for number, member in self._shares:
+        usual, (place, time, *_) = self._silence[row] / self._time[row], spot.node
+        for number, member in _shares(self._searches[row]):
             rests, steps = time[number][:2]
             low, high = float(member.low), float(member.high)
             inside = _INSIDE * (high - low)
@@ -136,6 +128,34 @@ class Pace:
             if not least <= usual <= most:
                 return _log_odds(least if usual < least else most) - _log_odds(usual)
         return 0.0
+
+
+def _is_paced(search: Search) -> bool:
+    return any(isinstance(m, NotesPerBar | NoteCount | RestShare) for m in search.time)
+
+
+def _shares(search: Search | None) -> list[tuple[int, RestShare]]:
+    members = search.time if search else ()
+    return [(i, m) for i, m in enumerate(members) if isinstance(m, RestShare)]
+
+
+def _bounds(search: Search, place: Place, time: States) -> tuple[float, float]:
+    """The mean lengths of notes, least and most, with which there will be as many as must."""
+    shortest, longest = 0.0, math.inf
+    spans = [
+        (METER_STEPS[place.meter] - place.at, m.low - time[i], m.high - time[i])
+        for i, m in enumerate(search.time)
+        if isinstance(m, NotesPerBar)
+    ]
+    if place.room < UNKNOWN_ROOM:
+        least = search.time.least_notes(time, place)
+        spans.append((place.room, least, search.time.most_notes(time, place)))
+    for room, least, most in spans:
+        if least > 0:
+            longest = min(longest, room / least)
+        if most > 0:
+            shortest = max(shortest, room / most)
+    return shortest, longest
 
 
 def _log_odds(share: float) -> float:
@@ -156,10 +176,4 @@ def _tilt(likely: Floats, mean: float) -> float:
     return (low + high) / 2
 
 
-def pace(search: Search) -> Pace | None:
-    """How a tune is held to what a search asks; None if there is nothing to be led up to."""
-    paced = any(isinstance(m, NotesPerBar | NoteCount | RestShare) for m in search.time)
-    return Pace(search) if paced else None
-
-
-__all__ = ["Pace", "pace"]
+__all__ = ["Pace"]

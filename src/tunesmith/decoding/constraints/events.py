@@ -178,9 +178,8 @@ class Constraint:
             cuts: lengths after which a barline may come, over which a note may sound on.
 
         Returns:
-            Lengths up to `room`: all that a whole note, or what is left of one, may have; of rests
-            some, with one of which a melody goes on if there is one that goes on with a rest. Both
-            are cut at barlines alone. None leaves it open.
+            Lengths up to `room`: all that a whole note or rest, or what is left of one, may have,
+            cut at barlines alone. None leaves it open.
         """
         return None
 

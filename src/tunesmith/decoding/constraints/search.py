@@ -242,8 +242,10 @@ class Search:
         sounds = place.held == 2
         closed = place._replace(held=1, more=ANY_MORE) if sounds else place._replace(more=0)
         yield node._replace(place=closed)
-        if place.more and (longer := self.play(node, TIE if sounds else REST, place.more)):
-            yield longer
+        if 0 < place.more <= self.times.room(place):
+            longer = self.play(node, TIE if sounds else REST, place.more)
+            if longer is not None:
+                yield longer
         if sounds and place.bar < 0:
             yield from self._first_bars(node)
 

@@ -62,6 +62,8 @@ from tunesmith.tokens.table import (
 Mask = NDArray[np.bool_]
 _MOST_KEPT = 100_000
 """Places of tunes that are remembered at a time."""
+_LENGTHS = np.array(LENGTHS)
+_NEVER = np.zeros(len(LENGTHS), bool)
 _EARLY = 8
 """The first of so many parts of a tune is its very beginning."""
 
@@ -79,9 +81,13 @@ class Spot:
         after: the spots that follow, by token, as far as they were asked for.
         live: whether an end can be reached, once that is known.
         single: whether only one token may come next.
+        silent: (lengths,) those that only a rest may have, where notes may have others; once the
+            mask is known.
     """
 
-    __slots__ = ("after", "groups", "inner", "live", "mask", "node", "seen", "single", "tune")
+    __slots__ = (
+        "after", "groups", "inner", "live", "mask", "node", "seen", "silent", "single", "tune",
+    )  # fmt: skip
 
     def __init__(
         self, inner: State, tune: TuneState, groups: Groups | None, node: Node | None, seen: int
@@ -91,6 +97,7 @@ class Spot:
         self.after: dict[int, Spot] = {}
         self.live: bool | None = None
         self.single = False
+        self.silent: Mask | None = None
 
 
 def _densities(members: Sequence[Constraint], facts: Facts) -> Mask:
@@ -161,8 +168,7 @@ class Steered(Grammar):
         ]
         self._spots: dict[Any, Spot] = {}
         # Many tunes have the same few states of time, whatever their pitches and headers.
-        self._length_masks = lru_cache(maxsize=50_000)(self._lengths)
-        self._kinds_in_time = lru_cache(maxsize=50_000)(self._in_time)
+        self._kind_masks = lru_cache(maxsize=50_000)(self._kinds)
         self._judged_masks = lru_cache(maxsize=50_000)(self._judged)
         self._pitch_masks = lru_cache(maxsize=50_000)(self._pitches)
         self._fits: dict[Any, Mask] = {}
@@ -288,7 +294,7 @@ class Steered(Grammar):
         elif tune.pending:
             mask &= self._sounds(spot, node)
         else:
-            self._narrow_events(tune, node, mask)
+            self._narrow_events(spot, node, mask)
         mask.flags.writeable = False
         return mask
 
@@ -356,8 +362,8 @@ class Steered(Grammar):
             mask[endings[endings >= spot.tune.low].min(initial=len(NAMES)) :] = True
         return mask
 
-    def _narrow_events(self, tune: TuneState, node: Node, mask: Mask) -> None:
-        place = node.place
+    def _narrow_events(self, spot: Spot, node: Node, mask: Mask) -> None:
+        tune, place = spot.tune, node.place
         lengths = slice(LENGTH0, LENGTH0 + len(LENGTHS))
         bars = slice(BAR0 + 1, BAR_MORE + 1)
         if place.bar < 0:
@@ -374,32 +380,42 @@ class Steered(Grammar):
                 mask[:] = False
                 mask[asked] = True
                 return
-        mask[lengths] &= self._length_masks(place, node.time)
+        note, rest, tie = self._kind_masks(place, node.time)
+        if not self.search.graph.next(node.tune):
+            note = _NEVER
+        mask[lengths] &= note | rest | tie
         due = self.search.length_due(node)
         if due and mask[(only := LENGTH0 + PIECE[due])]:
             mask[lengths] = False  # a copy is written as long as it sounds
             mask[only] = True
+        spot.silent = mask[lengths] & ~(note | tie) if note.any() else None
         if not self.search.may_end(node):
             mask[END] = False
 
-    def _lengths(self, place: Place, time: States) -> Mask:
-        """(lengths,) which the constraints on times allow, one by one."""
+    def _kinds(self, place: Place, time: States) -> tuple[Mask, Mask, Mask]:
+        """(lengths,) which the constraints on times allow of notes, rests and ties, one by one."""
         members, times = self.search.time, self.search.times
         room = times.room(place)
         # Of the place nothing is looked at but what events tell.
         where = place._replace(pickup=0, held=0, room=room, more=ANY_MORE)
-        found = np.zeros(len(LENGTHS), bool)
-        for kind in (NOTE, REST, TIE) if place.held == 2 else (NOTE, REST):
+        found = []
+        for kind in (NOTE, REST, TIE):
+            if kind == TIE and place.held != 2:
+                found.append(_NEVER)
+                continue
             judges = members.judges(time, kind)
             mask = self._judged_masks(where, kind, judges, tuple(time[i] for i in judges))
-            if times.whole and kind != REST and place.bar >= 0:
+            if times.whole and place.bar >= 0:
                 wholes = members.lengths(time, place, kind, room, (room,))
                 if wholes is not None:
                     pieces = np.zeros(len(LENGTHS), bool)
                     pieces[[PIECE[n] for n in wholes]] = True
                     mask = mask & pieces
-            found |= mask
-        return found
+            if place.more < ANY_MORE and (kind == TIE or (kind == REST and place.held != 2)):
+                mask = mask & (place.more >= _LENGTHS)
+            found.append(mask)
+        note, rest, tie = found
+        return note, rest, tie
 
     def _judged(self, place: Place, kind: str, judges: tuple[int, ...], states: States) -> Mask:
         """(lengths,) of an event of a kind, `place.room` at most, which some members allow."""
@@ -415,7 +431,8 @@ class Steered(Grammar):
     def _sounds(self, spot: Spot, node: Node) -> Mask:
         """(V,) which pitches, rest and tie are allowed after a length."""
         search, (place, time, tune, both), length = self.search, node, spot.tune.pending
-        note, *others = self._kinds_in_time(place, time, length)
+        number = LENGTHS.index(length)
+        note, *others = (bool(mask[number]) for mask in self._kind_masks(place, time))
         rest, tie = (
             kept and self._keeps_both(place, both, kind, length)
             for kept, kind in zip(others, (REST, TIE), strict=True)
@@ -432,11 +449,6 @@ class Steered(Grammar):
         for number in judges:
             pitches &= self._fitting(number, both[number], event, only)
         return mask
-
-    def _in_time(self, place: Place, time: States, length: int) -> tuple[bool, ...]:
-        """Whether times allow a note, a rest and a tie of a length."""
-        events = (self.search.times.event(place, kind, length) for kind in (NOTE, REST, TIE))
-        return tuple(self.search.time.step(time, event) is not None for event in events)
 
     def _keeps_both(self, place: Place, both: States, kind: str, length: int) -> bool:
         """Whether the constraints on both allow a rest or a tie of a length."""
