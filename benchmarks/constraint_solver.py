@@ -146,7 +146,8 @@ class Model(Pitched):
         covers: list[list[Any]] = [[] for _ in range(size)]
         sounds: list[list[Any]] = [[] for _ in range(size)]
         begins: list[list[Any]] = [[] for _ in range(size)]
-        for v in {flags.ticks(word) // u for word in text.split(",")}:
+        ticks = {flags.ticks(word) for word in text.split(",")}
+        for v in {n // u for n in ticks if n % u == 0}:  # no other fits the grid of a rhythm
             for t in range(size - v + 1):
                 note = m.new_bool_var("")
                 begins[t].append(note)
