@@ -302,8 +302,13 @@ class _Batch:
                 if not (self._bound or self._undecided):
                     going_on.append(False)
                     continue
+                others = weighed[place]
+                plan = grammar.planned(state)
+                if plan and not grammar.pending(state):  # it leads nowhere, so it holds no more
+                    others = others.copy()
+                    others[plan.ids] -= _PLANNED
                 token, struck = _redraw(
-                    grammar, state, token, weighed[place], self._how, self._generators[row]
+                    grammar, state, token, others, self._how, self._generators[row]
                 )
                 self._struck[row] += len(struck)
             if self._undecided and self._hardly_begun(row):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tunesmith.decoding.constraints.events import UNKNOWN_ROOM, Place
 from tunesmith.decoding.constraints.groups import States
-from tunesmith.decoding.constraints.pitches import NoteCount
+from tunesmith.decoding.constraints.pitches import LastStrong, NoteCount
 from tunesmith.decoding.constraints.search import Node, Search
 from tunesmith.decoding.constraints.steering import Spot
 from tunesmith.decoding.constraints.times import NotesPerBar, RestShare
@@ -131,7 +131,7 @@ class Pace:
 
 
 def _is_paced(search: Search) -> bool:
-    return any(isinstance(m, NotesPerBar | NoteCount | RestShare) for m in search.time)
+    return any(isinstance(m, NotesPerBar | NoteCount | LastStrong | RestShare) for m in search.time)
 
 
 def _shares(search: Search | None) -> list[tuple[int, RestShare]]:

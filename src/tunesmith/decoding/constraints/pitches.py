@@ -287,10 +287,6 @@ class NoteCount(_Notes):
         return self.notes - state <= place.room
 
     def most_notes(self, state: int, place: Place) -> int:  # noqa: D102
-        return self.notes_left(state)
-
-    def notes_left(self, state: int) -> int:
-        """How many more may come."""
         return self.notes - state
 
     def least_notes(self, state: int, place: Place) -> int:  # noqa: D102
@@ -352,7 +348,7 @@ class Cadence(_Notes):
         return place.at < last or (place.at == last and state[0])
 
     def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
-        return (_CadencePitches(self.before, self.last), _LastStrong(self._shortest))
+        return (_CadencePitches(self.before, self.last), LastStrong(self._shortest))
 
 
 class _CadencePitches(Cadence):
@@ -365,7 +361,7 @@ class _CadencePitches(Cadence):
         return ()
 
 
-class _LastStrong(_Notes):
+class LastStrong(_Notes):
     """At least two notes, and the last on a strong beat; the state is notes (to 2) and that.
 
     Args:
@@ -378,22 +374,22 @@ class _LastStrong(_Notes):
     def __init__(self, shortest: int | None) -> None:
         self._shortest = shortest
 
-    def start(self) -> Hashable:
+    def start(self) -> Hashable:  # noqa: D102
         return (0, False)
 
-    def welcomes(self, state: tuple[int, bool], kind: str) -> bool:
+    def welcomes(self, state: tuple[int, bool], kind: str) -> bool:  # noqa: D102
         return True
 
-    def step(self, state: tuple[int, bool], event: Event) -> Hashable | None:
+    def step(self, state: tuple[int, bool], event: Event) -> Hashable | None:  # noqa: D102
         return (min(2, state[0] + 1), event.strong)
 
-    def accept(self, state: tuple[int, bool]) -> bool:
+    def accept(self, state: tuple[int, bool]) -> bool:  # noqa: D102
         return state == (2, True)
 
-    def possible(self, state: tuple[int, bool], place: Place) -> bool:
+    def possible(self, state: tuple[int, bool], place: Place) -> bool:  # noqa: D102
         return place.left != 1 or self.accept(state) or place.at <= last_strong(place.meter)
 
-    def most_notes(self, state: tuple[int, bool], place: Place) -> int:
+    def most_notes(self, state: tuple[int, bool], place: Place) -> int:  # noqa: D102
         if self._shortest is None or place.room >= UNKNOWN_ROOM:
             return place.room
         after = place.bar_length - last_strong(place.meter)

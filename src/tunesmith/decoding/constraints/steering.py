@@ -163,9 +163,6 @@ class Steered(Grammar):
         self._low = max([r.low for r in ranges], default=0)
         self._high = min([r.high for r in ranges], default=127)
         self._densities = _densities(self.search.time, self.facts)
-        self._counts = [
-            (i, m) for i, m in enumerate(self.search.time) if isinstance(m, NotesPerBar | NoteCount)
-        ]
         self._spots: dict[Any, Spot] = {}
         # Many tunes have the same few states of time, whatever their pitches and headers.
         self._kind_masks = lru_cache(maxsize=50_000)(self._kinds)
@@ -208,10 +205,28 @@ class Steered(Grammar):
         assert isinstance(state, Spot)
         node = state.node
         if node is not None and not state.tune.pending:
-            left = (m.notes_left(node.time[i]) for i, m in self._counts)
-            if node.place.bar >= 0 and min(left, default=1) == 0:
-                return None  # no note comes any more where the last was planned
+            plan = self._grammar.planned(state.inner)
+            # One note at most may come: this is the last onset, whatever was planned.
+            return plan if plan is None or self._notes_left(node) > 1 else None
         return self._grammar.planned(state.inner)
+
+    def _notes_left(self, node: Node) -> int:
+        """So many notes at most may begin from here on, as far as times tell; or in this bar."""
+        place, time = node.place, node.time
+        most = self.search.time.most_notes(time, place)
+        if place.bar < 0:
+            return most
+        counts = [
+            m.notes_left(s)
+            for m, s in zip(self.search.time, time, strict=True)
+            if isinstance(m, NotesPerBar)
+        ]
+        return min([most, *counts])
+
+    def pending(self, state: State) -> bool:
+        """Whether a length is told and waits for what it is the length of."""
+        assert isinstance(state, Spot)
+        return bool(state.tune.pending)
 
     def hardly_begun(self, state: State) -> bool:
         """Whether less than an eighth of a tune (or of a bar) is there."""
