@@ -18,14 +18,13 @@ from tunesmith.decoding.constraints.events import (
     NOTE,
     REST,
     TIE,
-    Constraint,
     Event,
     Place,
 )
 from tunesmith.decoding.constraints.facts import Facts, unlike
 from tunesmith.decoding.constraints.forced import Filling, Primed, PrimedState
 from tunesmith.decoding.constraints.groups import States
-from tunesmith.decoding.constraints.pitches import NoteCount, Range
+from tunesmith.decoding.constraints.pitches import Range
 from tunesmith.decoding.constraints.search import Allowance, Groups, Node, OutOfBudget, Search
 from tunesmith.decoding.constraints.times import NotesPerBar
 from tunesmith.errors import InputError
@@ -100,22 +99,13 @@ class Spot:
         self.silent: Mask | None = None
 
 
-def _densities(members: Sequence[Constraint], facts: Facts) -> Mask:
-    """The classes of density with which so many notes may go, where the metre is asked."""
+def _densities(counts: Sequence[NotesPerBar], facts: Facts) -> Mask:
+    """The classes of density with which so many notes a bar may go, where the metre is asked."""
     mask = np.ones(len(NAMES), bool)
-    if len(facts.meters()) > 1:
+    if not counts or len(facts.meters()) > 1:
         return mask
     quarters = METER_STEPS[facts.meters()[0]] * TICKS_PER_STEP / TICKS_PER_QUARTER
-    # Least and most notes a bar.
-    counts: list[tuple[float, float]] = [
-        (m.low, m.high) for m in members if isinstance(m, NotesPerBar)
-    ]
-    counts += [
-        (m.notes / facts.bars,) * 2 for m in members if isinstance(m, NoteCount) and facts.bars
-    ]
-    if not counts:
-        return mask
-    low, high = max(least for least, _ in counts) / quarters, min(m for _, m in counts) / quarters
+    low, high = max(c.low for c in counts) / quarters, min(c.high for c in counts) / quarters
     edges = (0.0, *DENSITIES, math.inf)
     for place, (least, most) in enumerate(pairwise(edges)):
         mask[DENSITY0 + place] = (least < high and most > low) or least <= low == high < most
@@ -162,7 +152,8 @@ class Steered(Grammar):
         ranges = [a for a in automata if isinstance(a, Range)]
         self._low = max([r.low for r in ranges], default=0)
         self._high = min([r.high for r in ranges], default=127)
-        self._densities = _densities(self.search.time, self.facts)
+        counts = [a for a in automata if isinstance(a, NotesPerBar)]
+        self._densities = _densities(counts, self.facts)
         self._spots: dict[Any, Spot] = {}
         # Many tunes have the same few states of time, whatever their pitches and headers.
         self._kind_masks = lru_cache(maxsize=50_000)(self._kinds)
