@@ -102,7 +102,7 @@ class Beginnings:
                 node = search.begin(meter, bars, groups)
                 if node is not None and search.hopeful(node):
                     yield node
-        if pickup is not False and times.bars:
+        if pickup is not False and times.bars and times.pickups(meter) != frozenset():
             node = search.begin_pickup(meter, groups)
             room = times.room(node.place) > 0 and times.bars_suffice(node.place, node.time)
             if room and search.hopeful(node):

@@ -219,6 +219,10 @@ class Constraint:
         """False only if no melody of so many bars keeps it."""
         return True
 
+    def at_best(self) -> Any:
+        """A state in the pickup after which all can follow that can after any there, or None."""
+        return None
+
     def loosened(self, state: Any, place: Place) -> Any:
         """The state for a search in which lengths may still be changed, where no other measures."""
         return state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from tunesmith.decoding.constraints.events import (
     BAR,
@@ -417,6 +417,9 @@ class FormTimes(Form):
     """What a form says of rhythm alone."""
 
     kind: ClassVar[str] = "time"
+
+    def at_best(self) -> Any:  # noqa: D102
+        return self.start()
 
     def _pitch(self, event: Event) -> int:
         return 0

@@ -377,6 +377,9 @@ class LastStrong(_Notes):
     def start(self) -> Hashable:  # noqa: D102
         return (0, False)
 
+    def at_best(self) -> Any:  # noqa: D102
+        return (2, False)
+
     def welcomes(self, state: tuple[int, bool], kind: str) -> bool:  # noqa: D102
         return True
 

@@ -415,7 +415,7 @@ class Search:
 
     def _first_bars(self, node: Node) -> Iterator[Node]:
         """The hopeful states in the first bar after a pickup, if that may be one."""
-        if self.facts.pickup_complete(node.place):
+        if self.times.may_begin(node.place):
             for bars in self.times.bars:
                 child = self.barline(node, bars)
                 if child and self.hopeful(child):

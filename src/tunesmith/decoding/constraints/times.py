@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tunesmith.decoding.constraints.events import (
     BAR,
@@ -65,6 +65,9 @@ class NoteValues(_Time):
 
     def start(self) -> Hashable:  # noqa: D102
         return ("", 0)
+
+    def at_best(self) -> Any:  # noqa: D102
+        return self.start()
 
     def step(self, state: tuple[str, int], event: Event) -> Hashable | None:  # noqa: D102
         kind, steps = state
@@ -150,6 +153,9 @@ class NotesPerBar(_Time):
 
     def start(self) -> Hashable:  # noqa: D102
         return -1
+
+    def at_best(self) -> Any:  # noqa: D102
+        return self.start()
 
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
         if event.kind == BAR:
@@ -347,6 +353,9 @@ class Rhythm(_Time):
 
     def start(self) -> Hashable:  # noqa: D102
         return -1
+
+    def at_best(self) -> Any:  # noqa: D102
+        return self.start()
 
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
         if event.kind == BAR:

@@ -8,7 +8,7 @@ With a constraint of a user's own all pieces that tokens can say are tried.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from tunesmith.decoding.constraints.events import (
@@ -33,12 +33,14 @@ from tunesmith.decoding.constraints.reaching import (
     OutOfBudget,
     reach,
 )
-from tunesmith.decoding.constraints.times import RestShare
+from tunesmith.decoding.constraints.times import RestShare, Rhythm
 from tunesmith.tokens.table import ANY_MORE, LENGTHS, METER_STEPS, MORE
 
 _LIKED = (24, 12, 48, 36, 72, 96, 6, 18, 8, 16, 32, 3, 4, 9)
 _MOST_STATES = 3_000
 """What one question of times alone may cost; what is not settled by then prunes nothing."""
+_MOST_PICKUPS = 20_000
+"""States that are looked at to tell which pickups a rhythm may follow, in one metre."""
 _LEAST_STATES = 50
 """The same, where several in a row were not settled."""
 
@@ -96,14 +98,73 @@ class Times:
         self._live: set[tuple[Place, States]] = set()
         self._dead: set[tuple[Place, States]] = set()
         self._known: dict[tuple[Place, States], tuple[Move, ...]] = {}
+        self._pickups: dict[int, frozenset[int] | None] = {}
 
     # -- places ------------------------------------------------------------------
 
     def room(self, place: Place) -> int:
         """Steps that the next event may take."""
         if place.bar < 0:
-            return self.facts.pickup_room(place)
+            room, some = self.facts.pickup_room(place), self.pickups(place.meter)
+            return room if some is None else min(room, max(some, default=0) - place.at)
         return METER_STEPS[place.meter] - place.at
+
+    def may_begin(self, place: Place) -> bool:
+        """Whether the first bar may begin at a place in the pickup."""
+        some = self.pickups(place.meter)
+        return self.facts.pickup_complete(place) and (some is None or place.at in some)
+
+    def pickups(self, meter: int) -> frozenset[int] | None:
+        """The steps of pickups that a rhythm may follow in a metre, as far as times tell.
+
+        None if there is no rhythm, the number of bars is open, or it is not settled soon.
+        """
+        if meter not in self._pickups:
+            rhythmic = any(isinstance(m, Rhythm) for m in self.members)
+            told = self.facts.bars is not None and not (self.facts.layout or self.facts.base)
+            self._pickups[meter] = self._pickups_before(meter) if rhythmic and told else None
+        return self._pickups[meter]
+
+    def _pickups_before(self, meter: int) -> frozenset[int] | None:
+        best = [(m, m.at_best()) for m in self.members]
+        members = Group(m for m, state in best if state is not None)
+        beginning = tuple(state for _, state in best if state is not None)
+        asked, length = self.facts.pickup, METER_STEPS[meter]
+        exact = asked if asked is not None and not isinstance(asked, bool) else 0
+        allowance, found = Allowance(_MOST_PICKUPS), set()
+        dead: set[tuple[Place, States]] = set()
+
+        def children(state: tuple[Place, States]) -> Iterator[Any]:
+            place, time = state
+            if self.complete(place) and members.accept(time):
+                yield None
+            if place.at < length:
+                moves: Iterable[Move] = self.new_moves(place, time, members)
+            else:
+                moves = [Move(event, after, time) for after, event in [self.next_bar(place, 0)]]
+                moves = [
+                    Move(e, p, later)
+                    for e, p, s in moves
+                    if place.left > 1 and (later := members.step(s, e)) is not None
+                ]
+            for _, after, later in moves:
+                if members.possible(later, after):
+                    yield after, later
+
+        for steps in range(exact or 1, (exact or length - 1) + 1):
+            before = Place(-1, 0, steps, meter, 0, 1, UNKNOWN_ROOM)
+            for count in self.bars:
+                after, event = self.next_bar(before, count)
+                time = members.step(beginning, event)
+                if time is None or not members.possible(time, after):
+                    continue
+                try:
+                    way = reach((after, time), children, lambda _: False, dead, allowance)
+                except OutOfBudget:
+                    return None
+                if way is not None:
+                    found.add(steps)
+        return frozenset(found)
 
     def event(self, place: Place, kind: str, length: int, pitch: int = -1) -> Event:
         """An event at a place."""
@@ -287,7 +348,7 @@ class Times:
 
     def _next(self, place: Place, time: States) -> Iterator[Move]:
         if place.bar < 0:
-            if self.facts.pickup_complete(place):
+            if self.may_begin(place):
                 for bars in self.bars:
                     yield from self._barline(place, time, bars)
         elif place.at == METER_STEPS[place.meter]:
