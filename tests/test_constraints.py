@@ -60,8 +60,10 @@ from tunesmith.tokens.table import (
     KEY0,
     KEY_SLOT,
     LAST_SLOT,
+    METER_STEPS,
     METERS,
     MODE0,
+    NAMES,
     PITCH0,
     UNKNOWN,
     tonic_offset,
@@ -1135,3 +1137,67 @@ def test_what_is_not_found_where_not_all_lengths_are_tried_is_not_proved() -> No
     assert conflict and not conflict.settled
     conflict = explain(Constraints(**asked))  # this needs neither form nor rests to be told
     assert conflict and conflict.settled and set(conflict.names) >= {"end", "cadence"}
+
+
+# -- pieces ------------------------------------------------------------------------------------
+
+
+def test_a_note_that_fills_the_pickup_s_end_cannot_go_on_in_it() -> None:
+    asked = Constraints(meter="4/4", bars=2, rhythm="1/2 1/4 1/8 1/8", pitches_from=_line([60] * 7))
+    grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)
+    search = grammar.search
+    groups = search.start()
+    assert groups is not None
+    node = search.begin_pickup(FOUR_FOUR, groups)
+    for kind, length in ((NOTE, 28), (NOTE, 12), (TIE, 1), (NOTE, 54)):
+        node = search.play(node, kind, length, 60)
+        assert node is not None
+    # 95 steps, and 55 are no token: but there is no room for a step more.
+    assert node.place.more == 1 and not search.alive(node)
+
+
+def test_a_note_is_tied_over_the_barline_of_a_pickup_beside_ones_own_constraint() -> None:
+    asked = Constraints(meter="4/4", bars=60, pickup="1/8", note_values="1/4", range="C4:D4",
+                        own=(Own("free", lambda state, event: 0),))  # fmt: skip
+    assert Steered(VOCABULARY.grammar(asked.wishes()), asked).satisfiable()
+
+
+def test_a_receipt_sees_the_pieces_that_were_drawn() -> None:
+    short = Own("short", lambda _, e: None if e.kind in (NOTE, REST, TIE) and e.length > 4 else 0)
+    asked = Constraints(meter="5/32", bars=2, pickup="no", range="C4:D4", own=(short,))
+    for seed in range(4):
+        for melody in drawn(asked, seed):
+            assert all(one.held for one in check(melody, asked))
+
+
+def test_a_tune_may_end_short_in_a_silence_that_cannot_go_on() -> None:
+    asked = Constraints(meter="3/32", bars=2, pickup="1/96", range="C4:C4", max_repeat=1)
+    grammar = Steered(VOCABULARY.grammar(asked.wishes()), asked)
+    state = grammar.start()
+    while state.tune.last != "meter":
+        state = grammar.advance(state, int(grammar.allowed(state).argmax()))
+    pitch = NAMES[PITCH0 + 60 - tonic_offset(state.tune.key)]
+    for word in ("pickup", "len:1", pitch, "bar:2", "len:9", "rest", "bar:1", "len:8", "rest"):
+        token = NAMES.index(word)
+        assert grammar.allowed(state)[token] and grammar.viable(state, token), word
+        state = grammar.advance(state, token)
+    assert grammar.allowed(state)[NAMES.index("end")]
+
+
+def test_pickups_that_a_rhythm_may_follow_are_those_that_are_found() -> None:
+    for asked in (
+        Constraints(bars=2, meter="3/16", rhythm="1/8 1/16 1/8", notes_per_bar="1:2"),
+        Constraints(bars=2, meter="5/32", rhythm="3/32 r1/16 1/32", note_values="3/32,1/32"),
+        Constraints(bars=3, meter="2/16", rhythm="1/8 1/16", form="ABC"),
+        Constraints(bars=1, meter="6/16", rhythm="1/4 1/16", cadence="open", key="C"),
+    ):
+        facts, automata = asked.assemble()
+        search = Search(facts, automata)
+        assert facts.meter is not None
+        told = search.times.pickups(facts.meter)
+        assert told is not None
+        for steps in range(1, METER_STEPS[facts.meter]):
+            exact = replace(asked, pickup=f"{steps}/96")
+            found = Steered(VOCABULARY.grammar(exact.wishes()), exact)
+            found.search.times._pickups[facts.meter] = None  # told nothing
+            assert steps in told or not found.satisfiable(100_000), (asked, steps)

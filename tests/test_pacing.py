@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tunesmith.api.composing import generate, load_model
-from tunesmith.decoding.constraints import Constraints
+from tunesmith.decoding import Sampling, generate_ids
+from tunesmith.decoding.constraints import Constraints, Steered
 from tunesmith.decoding.pacing import _STEPS, _tilt
 from tunesmith.melody import Melody, Meter, Note
 
@@ -54,3 +55,14 @@ def test_a_tilt_gives_the_mean_that_is_wanted(mean):
     tilted = likely * np.exp(_tilt(likely, mean) * (_STEPS - mean))
     found = float(tilted @ _STEPS / tilted.sum())
     assert found == pytest.approx(mean, abs=0.6)
+
+
+def test_a_tune_is_the_same_alone_and_among_others(model):
+    asked = Constraints(pitches_from=LINE, note_values="1/8,1/4,1/2", bars=8, meter="4/4")
+    assert not asked.by_chance  # which a batch decides together
+    found = []
+    for count in (1, 5):
+        grammar = Steered(model.vocabulary.grammar(asked.wishes()), asked)
+        chance = [np.random.default_rng([3, i]) for i in range(count)]
+        found.append(generate_ids(model.network, [grammar] * count, chance, Sampling())[0].ids)
+    assert found[0] == found[1]

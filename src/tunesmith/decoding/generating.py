@@ -195,7 +195,8 @@ class _Batch:
         self._repeats = None
         if how.repetition:
             self._repeats = Repeats(len(grammars), network.config.vocab_size, how.repetition)
-        self._pace = Pace([g.search if isinstance(g, Steered) else None for g in grammars])
+        searches = [g.search if isinstance(g, Steered) else None for g in grammars]
+        self._pace = Pace(searches, how.temperature)
         for row, grammar in enumerate(grammars):  # `bos` is not sampled
             self._ids[row].append(int(grammar.allowed(self._states[row]).argmax()))
             self._states[row] = grammar.advance(self._states[row], self._ids[row][0])

@@ -32,6 +32,9 @@ _HEARD = 12
 """So many latest choices of a length tell how fast a tune goes by itself."""
 _INSIDE = 0.15
 """The silence that is aimed at lies by so much of the asked span inside it."""
+_AHEAD = 0.9
+"""Notes that must come should be there after this part of the time: chance also slows tunes down,
+and a last note that lasts is better than a hurry."""
 _STEEPEST = 0.5
 """θ of lengths, a step, at most: a note of a step more is e^0.5 times as likely."""
 
@@ -41,9 +44,11 @@ class Pace:
 
     Args:
         searches: of each tune, with its constraints on times; None for one that has none.
+        temperature: by which logits will be divided.
     """
 
-    def __init__(self, searches: Sequence[Search | None]) -> None:
+    def __init__(self, searches: Sequence[Search | None], temperature: float) -> None:
+        self._heat = temperature or 1.0
         self._searches = [s if s and _is_paced(s) else None for s in searches]
         self._idle = not any(self._searches)
         self._usual = np.zeros((len(searches), len(LENGTHS)))  # what lengths the network expects
@@ -64,21 +69,25 @@ class Pace:
         """
         if self._idle:
             return logits
+        heat = self._heat
         lengths: list[int] = []
         rests: list[int] = []
         for at, (row, spot) in enumerate(zip(rows, spots, strict=True)):
             if self._searches[row] and spot.node is not None and spot.node.place.bar >= 0:
                 (rests if spot.tune.pending else lengths).append(at)
-        lengths = [at for at in lengths if allowed[at, _SPAN].any()]
+        # A length that is no choice tells nothing of how fast a tune goes.
+        lengths = [at for at in lengths if np.count_nonzero(allowed[at, _SPAN]) > 1]
         rests = [at for at in rests if allowed[at, REST] and _shares(self._searches[rows[at]])]
         if lengths or rests:
             logits = logits.copy()
         if lengths:
-            self._hear_lengths(rows, lengths, logits, allowed)
+            self._hear_lengths(rows, lengths, logits / heat, allowed)
         for at in lengths:
-            logits[at, _SPAN] += self._length(rows[at], spots[at].node) * _STEPS
+            logits[at, _SPAN] += heat * self._length(rows[at], spots[at].node) * _STEPS
         for at in rests:
-            logits[at, REST] += self._rest(rows[at], spots[at], logits[at], allowed[at])
+            logits[at, REST] += heat * self._rest(
+                rows[at], spots[at], logits[at] / heat, allowed[at]
+            )
         return logits
 
     def _hear_lengths(
@@ -102,7 +111,6 @@ class Pace:
         search = self._searches[row]
         assert search
         shortest, longest = _bounds(search, node.place, node.time)
-        longest = max(shortest, longest)
         mean = float(self._usual[row] @ _STEPS)
         if shortest <= mean <= longest:
             return 0.0
@@ -110,7 +118,7 @@ class Pace:
 
     def _rest(self, row: int, spot: Spot, logits: Floats, allowed: NDArray[np.bool_]) -> float:
         """Nats by which a rest of the length that is told is likelier than the network finds it."""
-        weights = np.exp(logits - logits.max()) * allowed
+        weights = np.exp(np.where(allowed, logits, -np.inf) - logits[allowed].max())
         own = float(weights[REST] / weights.sum())
         if own < 1:  # where nothing else is allowed, the network was not asked
             self._silence[row] += spot.tune.pending * own
@@ -152,10 +160,10 @@ def _bounds(search: Search, place: Place, time: States) -> tuple[float, float]:
         spans.append((place.room, least, search.time.most_notes(time, place)))
     for room, least, most in spans:
         if least > 0:
-            longest = min(longest, room / least)
+            longest = min(longest, _AHEAD * room / least)
         if most > 0:
             shortest = max(shortest, room / most)
-    return shortest, longest
+    return min(shortest, longest), longest
 
 
 def _log_odds(share: float) -> float:

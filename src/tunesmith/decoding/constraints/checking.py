@@ -26,7 +26,14 @@ from tunesmith.decoding.constraints.form import parse_form
 from tunesmith.errors import InputError
 from tunesmith.melody import MODES, WHOLE, Bar, Melody, Note, name_at_fifths, pitch_class
 from tunesmith.theory import SCALES, octave_of
-from tunesmith.tokens.table import METER0, TICKS_PER_STEP, meter_token, said
+from tunesmith.tokens.table import (
+    LENGTHS,
+    METER0,
+    PIECE,
+    TICKS_PER_STEP,
+    meter_token,
+    said,
+)
 
 
 class Checked(NamedTuple):
@@ -405,14 +412,24 @@ def events(melody: Melody, tied: int = 0) -> Iterator[Event]:
         left = count - number if number >= 0 else 0
         if number >= 0:
             yield Event(BAR, length, -1, number, 0, length, True, left)
-        for kind, start, end, pitch in _pieces(melody, bar, tied):
+        for kind, start, end, pitch in _sounds(melody, bar, tied):
             at = (start - bar.start) // TICKS_PER_STEP
-            strong = number >= 0 and is_strong(meter_token(bar.meter) - METER0, at)
-            steps = (end - start) // TICKS_PER_STEP
-            yield Event(kind, steps, pitch, number, at, length, strong, left)
+            for piece in _pieces((end - start) // TICKS_PER_STEP):
+                strong = number >= 0 and is_strong(meter_token(bar.meter) - METER0, at)
+                yield Event(kind, piece, pitch, number, at, length, strong, left)
+                at += piece
+                kind, pitch = (REST if kind == REST else TIE), -1
 
 
-def _pieces(melody: Melody, bar: Bar, tied: int) -> Iterator[tuple[str, int, int, int]]:
+def _pieces(steps: int) -> Iterator[int]:
+    """The pieces in which tokens say a note or rest in its bar, in steps."""
+    while steps > 0:
+        piece = LENGTHS[PIECE[steps]]
+        yield piece
+        steps -= piece
+
+
+def _sounds(melody: Melody, bar: Bar, tied: int) -> Iterator[tuple[str, int, int, int]]:
     """Notes, rests and ties in a bar, as (kind, start, end, pitch), in ticks."""
     at, end = bar.start, min(bar.end, melody.duration)
     if at < tied:

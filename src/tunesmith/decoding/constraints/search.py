@@ -204,7 +204,8 @@ class Search:
         place = node.place
         if self.times.whole and place.more < ANY_MORE and (place.more or place.held == 2):
             return self._alive_in_pieces(node, allowance)
-        if place.pickup and place.left and not self.facts.layout:
+        cut = place.more < ANY_MORE  # a silence that can go on no more may end the tune
+        if place.pickup and place.left and not (self.facts.layout or cut):
             # A last bar that is complete can always be had where one short by the pickup can,
             # unless lengths matter.
             full = node._replace(place=place._replace(pickup=0))
@@ -223,14 +224,18 @@ class Search:
 
     def _alive_in_pieces(self, node: Node, allowance: Allowance) -> bool:
         """The same where a sound may go on by one step, or only after a barline, if at all."""
-        unsettled = False
-        for part in self._pieces(node):
+        unsettled, parts = False, list(self._pieces(node))
+        for number, part in enumerate(parts):
+            before = max(1, allowance.left // (len(parts) - number))
+            share = Allowance(before)
             try:
-                if self.alive(part, allowance):
+                if self.alive(part, share):
                     self._live.add(node)
                     return True
             except OutOfBudget:
                 unsettled = True
+            finally:
+                allowance.left -= before - share.left
         if unsettled:
             raise OutOfBudget
         self._dead.add(node)

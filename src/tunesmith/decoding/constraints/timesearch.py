@@ -406,7 +406,7 @@ class Times:
             if place.at == length or begins:
                 after = members.step(states, Event(BAR, length, -1, 0, 0, length, True, 0))
                 if after is not None:
-                    waiting.append((place._replace(bar=0, at=0), after))
+                    waiting.append((place._replace(bar=0, at=0, more=ANY_MORE), after))
             if place.bar < 0 and pickup is False:
                 continue
             for move in self.new_moves(place, states, members):
