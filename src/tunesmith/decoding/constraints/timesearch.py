@@ -8,7 +8,7 @@ With a constraint of a user's own all pieces that tokens can say are tried.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from tunesmith.decoding.constraints.events import (
@@ -138,18 +138,14 @@ class Times:
             place, time = state
             if self.complete(place) and members.accept(time):
                 yield None
-            if place.at < length:
-                moves: Iterable[Move] = self.new_moves(place, time, members)
-            else:
-                moves = [Move(event, after, time) for after, event in [self.next_bar(place, 0)]]
-                moves = [
-                    Move(e, p, later)
-                    for e, p, s in moves
-                    if place.left > 1 and (later := members.step(s, e)) is not None
-                ]
-            for _, after, later in moves:
-                if members.possible(later, after):
+            if place.at == length and place.left > 1:
+                after, event = self.next_bar(place, 0)
+                later = members.step(time, event)
+                if later is not None and members.possible(later, after):
                     yield after, later
+            for move in self.new_moves(place, time, members):
+                if members.possible(move.time, move.place):
+                    yield move.place, move.time
 
         for steps in range(exact or 1, (exact or length - 1) + 1):
             before = Place(-1, 0, steps, meter, 0, 1, UNKNOWN_ROOM)
