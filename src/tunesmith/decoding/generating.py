@@ -27,7 +27,7 @@ from tunesmith.decoding.sampling import (
 from tunesmith.errors import UsageError
 from tunesmith.model.inference import KEPT, Network
 from tunesmith.tokens import Grammar, State
-from tunesmith.tokens.table import LENGTH0
+from tunesmith.tokens.table import LENGTH0, REST
 
 TRIES = 4
 """So many times a tune is drawn without masks, where chance may keep what is asked."""
@@ -40,6 +40,8 @@ _DEFAULT = 0.05
 """Of the weight of all ids, the least that the default of a plan has."""
 _SILENCE = -3.0
 """Nats that a length has more which only a rest may have: about one event in twenty is one."""
+_RESTS, _EVENTS = 0.01, 20
+"""So many rests of so many events are taken to have been before a tune."""
 _RETURN = 2.0
 """Nats that an id has more with which a tune goes on as it did a period before, by how much it
 has to be held to that (`Returning.pull`). A small network follows its header's period seldom: what
@@ -351,7 +353,16 @@ class _Batch:
                     least = belief + math.log(_DEFAULT)
                     logits[place, plan.default] = max(logits[place, plan.default], least)
                 logits[place, plan.ids] += _PLANNED
+                if plan.whole >= 0:
+                    silence = self._silence(rows[place])
+                    logits[place] += silence
+                    logits[place, plan.whole] -= silence
         return logits
+
+    def _silence(self, row: int) -> float:
+        """The logarithm of how often, of so many events of a tune, one was a rest."""
+        ids = self._ids[row]
+        return math.log((_RESTS + ids.count(REST)) / (_EVENTS + len(ids) / 2))
 
     def _share(self, row: int, logits: Floats, struck: list[int]) -> float:
         """How much of the weight of the next ids of a tune masks leave, and what was struck out."""

@@ -141,10 +141,13 @@ class Planned(NamedTuple):
         ids: (V,) the ids that keep to the plan.
         default: the one of them that has some weight however little the model believes in it, so
             that it is taken where the model believes in none of them; -1 for none.
+        whole: the one of them, a length, with which no silence follows; all others are as unlikely
+            as that is; -1 where nothing is known of it.
     """
 
     ids: NDArray[np.bool_]
     default: int = -1
+    whole: int = -1
 
 
 class Grammar(ABC):

@@ -256,10 +256,10 @@ class NotesGrammar(Grammar):
             end = short if state.closing == SHORT and short >= 0 else full
             if not end:
                 return Planned(_END)
+            whole = LENGTH0 + PIECE[min(end, state.length - state.filled)]
             if state.note_before and state.more == ANY_MORE:
-                return Planned(_UP_TO[min(end, LONGEST)])
-            silence = min(end, state.length - state.filled)  # after it there can be no more
-            return Planned(_ONLY[LENGTH0 + PIECE[silence]] | _METER)
+                return Planned(_UP_TO[min(end, LONGEST)], whole=whole)
+            return Planned(_ONLY[whole] | _METER)  # silence, after which there can be no more
         if state.pending:
             return self._planned_sound(state, short, full)
         if not state.close:
@@ -267,7 +267,10 @@ class NotesGrammar(Grammar):
         to_onset = (short if short >= state.close else full) - state.close
         if to_onset > 0 and state.close < LONGEST:
             return Planned(_UP_TO[min(to_onset, LONGEST)] | _METER)
-        return Planned(_UP_TO[state.close]) if to_onset == 0 else None
+        if to_onset:
+            return None
+        whole = LENGTH0 + PIECE[min(state.close, state.length - state.filled)]
+        return Planned(_UP_TO[state.close], whole=whole)
 
     def _planned_form(self, state: TuneState) -> Planned | None:
         """How much comes again, or how many bars there are: so that the period has room."""
