@@ -38,7 +38,6 @@ from tunesmith.tokens.base import Encoded, Ids, Vocabulary
 from tunesmith.tokens.grammar import NotesGrammar
 from tunesmith.tokens.notes_recall import NotesRecall
 from tunesmith.tokens.table import (
-    ANY_MORE,
     ATTRIBUTES,
     BAR0,
     BAR_MORE,
@@ -62,7 +61,6 @@ from tunesmith.tokens.table import (
     NAMES,
     PERIOD_SLOT,
     PICKUP,
-    PIECE,
     PITCH0,
     PITCH_LOWEST,
     REPEATED_INTERVALS,
@@ -81,6 +79,7 @@ from tunesmith.tokens.table import (
     length_token,
     meter_of,
     meter_token,
+    pieces,
     repeats_class,
     tonic_offset,
 )
@@ -357,10 +356,8 @@ def token_counts(melody: Melody) -> dict[str, int]:
 
 def _put(ids: list[int], steps: int, what: int) -> None:
     """Append an event of that many steps, tied together where no token is that long."""
-    while steps > 0:
-        length = LENGTHS[PIECE[min(steps, ANY_MORE)]]
+    for length in pieces(steps):
         ids += [length_token(length), what]
-        steps -= length
         if what != REST:
             what = TIE
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +85,14 @@ MORE = {n: ANY_MORE if n == LONGEST else int(n + 1 not in LENGTHS) for n in LENG
 is the longest that fits in, so that there is one way to say a melody."""
 PIECE = tuple(max(i for i, n in enumerate(LENGTHS) if n <= max(s, 1)) for s in range(ANY_MORE + 1))
 """The place in `LENGTHS` of the first piece of a note or rest of so many steps in its bar."""
+
+
+def pieces(steps: int) -> Iterator[int]:
+    """The pieces in which a note or rest of so many steps is said in its bar, in steps."""
+    while steps > 0:
+        piece = LENGTHS[PIECE[min(steps, ANY_MORE)]]
+        yield piece
+        steps -= piece
 
 
 def bar_token(remaining: int) -> int:

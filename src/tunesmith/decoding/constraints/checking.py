@@ -26,14 +26,7 @@ from tunesmith.decoding.constraints.form import parse_form
 from tunesmith.errors import InputError
 from tunesmith.melody import MODES, WHOLE, Bar, Melody, Note, name_at_fifths, pitch_class
 from tunesmith.theory import SCALES, octave_of
-from tunesmith.tokens.table import (
-    LENGTHS,
-    METER0,
-    PIECE,
-    TICKS_PER_STEP,
-    meter_token,
-    said,
-)
+from tunesmith.tokens.table import METER0, TICKS_PER_STEP, meter_token, pieces, said
 
 
 class Checked(NamedTuple):
@@ -414,19 +407,11 @@ def events(melody: Melody, tied: int = 0) -> Iterator[Event]:
             yield Event(BAR, length, -1, number, 0, length, True, left)
         for kind, start, end, pitch in _sounds(melody, bar, tied):
             at = (start - bar.start) // TICKS_PER_STEP
-            for piece in _pieces((end - start) // TICKS_PER_STEP):
+            for piece in pieces((end - start) // TICKS_PER_STEP):
                 strong = number >= 0 and is_strong(meter_token(bar.meter) - METER0, at)
                 yield Event(kind, piece, pitch, number, at, length, strong, left)
                 at += piece
                 kind, pitch = (REST if kind == REST else TIE), -1
-
-
-def _pieces(steps: int) -> Iterator[int]:
-    """The pieces in which tokens say a note or rest in its bar, in steps."""
-    while steps > 0:
-        piece = LENGTHS[PIECE[steps]]
-        yield piece
-        steps -= piece
 
 
 def _sounds(melody: Melody, bar: Bar, tied: int) -> Iterator[tuple[str, int, int, int]]:

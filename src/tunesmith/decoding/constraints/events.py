@@ -82,6 +82,11 @@ class Place(NamedTuple):
         """Steps in the bar."""
         return METER_STEPS[self.meter]
 
+    def longest(self, kind: str) -> int:
+        """The longest piece of a kind, where it would go on with what sounds, or is silent."""
+        goes_on = kind == TIE or (kind == REST and self.held != 2)
+        return self.more if goes_on else ANY_MORE
+
 
 def is_strong(meter: int, at: int) -> bool:
     """Whether a place in a full bar, in steps, is a strong beat of the metre at that index."""

@@ -388,7 +388,7 @@ class Search:
         times = self.times
         # A note first: it is drawn most often, and what was found of it will do then.
         for kind in (NOTE, TIE, REST) if place.held == 2 else (NOTE, REST):
-            if length > place.more and (kind == TIE or (kind == REST and place.held != 2)):
+            if length > place.longest(kind):
                 continue
             event = times.event(place, kind, length)
             time_after = self.time.step(time, event)

@@ -13,14 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunesmith.decoding.constraints.asked import Constraints
-from tunesmith.decoding.constraints.events import (
-    COMPASS,
-    NOTE,
-    REST,
-    TIE,
-    Event,
-    Place,
-)
+from tunesmith.decoding.constraints.events import COMPASS, NOTE, REST, TIE, Event, Place
 from tunesmith.decoding.constraints.facts import Facts, unlike
 from tunesmith.decoding.constraints.forced import Filling, Primed, PrimedState
 from tunesmith.decoding.constraints.groups import States
@@ -194,12 +187,11 @@ class Steered(Grammar):
 
     def planned(self, state: State) -> Planned | None:  # noqa: D102
         assert isinstance(state, Spot)
-        node = state.node
-        if node is not None and not state.tune.pending:
-            plan = self._grammar.planned(state.inner)
-            # One note at most may come: this is the last onset, whatever was planned.
-            return plan if plan is None or self._notes_left(node) > 1 else None
-        return self._grammar.planned(state.inner)
+        plan, node = self._grammar.planned(state.inner), state.node
+        if plan is None or node is None or state.tune.pending:
+            return plan
+        # If one note at most may come, this is the last onset, whatever was planned.
+        return plan if self._notes_left(node) > 1 else None
 
     def _notes_left(self, node: Node) -> int:
         """So many notes at most may begin from here on, as far as times tell; or in this bar."""
@@ -417,8 +409,8 @@ class Steered(Grammar):
                     pieces = np.zeros(len(LENGTHS), bool)
                     pieces[[PIECE[n] for n in wholes]] = True
                     mask = mask & pieces
-            if place.more < ANY_MORE and (kind == TIE or (kind == REST and place.held != 2)):
-                mask = mask & (place.more >= _LENGTHS)
+            if place.longest(kind) < ANY_MORE:
+                mask = mask & (place.longest(kind) >= _LENGTHS)
             found.append(mask)
         note, rest, tie = found
         return note, rest, tie

@@ -241,7 +241,7 @@ class Times:
         members = self.members if members is None else members
         if room <= 0:
             return
-        bar, left, at, meter, pickup, held, to_end, longest = place
+        bar, left, at, meter, pickup, held, to_end, _ = place
         tied = held == 2 and (self._ties or not self.whole)
         wanted = 0
         if share is not None and len(time[share]) == 2:
@@ -259,10 +259,10 @@ class Times:
                 lengths = self._lengths(members, place, time, kind, room, wanted)
             whole = kind != REST and bar >= 0
             still = 2 if kind != REST else min(held, 1)
-            goes_on = kind == TIE or (kind == REST and held != 2)
+            longest = place.longest(kind)
             one = self.event(place, kind, 0)
             for length in lengths:
-                if goes_on and length > longest:
+                if length > longest:
                     continue
                 event = Event(kind, length, *one[2:])
                 after = members.step(time, event)
