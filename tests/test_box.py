@@ -145,6 +145,11 @@ def test_its_last_notes_begin_where_their_header_plans(model, style):
     assert due >= 16 and kept >= due - 2
 
 
+def test_its_dances_seldom_end_in_a_rest(model):
+    melodies = [t.melody for t in generate(model, count=48, seed=77, style="folk", bars=8)]
+    assert sum(m.notes[-1].end < m.duration for m in melodies) <= 12
+
+
 def test_its_index_holds_its_training_tunes(model):
     index = open_index(None, None)
     assert index.header["corpus_fingerprint"] == model.checkpoint.provenance["corpus_fingerprint"]

@@ -1154,6 +1154,7 @@ def test_a_note_that_fills_the_pickup_s_end_cannot_go_on_in_it() -> None:
         assert node is not None
     # 95 steps, and 55 are no token: but there is no room for a step more.
     assert node.place.more == 1 and not search.alive(node)
+    assert all(part.place.at < 96 for part in search._pieces(node))
 
 
 def test_a_note_is_tied_over_the_barline_of_a_pickup_beside_ones_own_constraint() -> None:
@@ -1163,6 +1164,9 @@ def test_a_note_is_tied_over_the_barline_of_a_pickup_beside_ones_own_constraint(
 
 
 def test_a_receipt_sees_the_pieces_that_were_drawn() -> None:
+    five = Melody((Note(0, 100, 60),), (Meter(0, 5, 32),), duration=300)
+    told = [(e.kind, e.length) for e in events(five) if e.kind in (NOTE, REST, TIE)]
+    assert told[:3] == [(NOTE, 4), (TIE, 1), (REST, 10)]
     short = Own("short", lambda _, e: None if e.kind in (NOTE, REST, TIE) and e.length > 4 else 0)
     asked = Constraints(meter="5/32", bars=2, pickup="no", range="C4:D4", own=(short,))
     for seed in range(4):
