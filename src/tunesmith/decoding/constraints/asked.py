@@ -295,8 +295,10 @@ def _acquainted(automata: list[Constraint], bars: int | None, uniform: bool) -> 
         automata = [a.beside(values) if isinstance(a, Rhythm) else a for a in automata]
     if uniform:
         shortest = min(values.steps) if values else 1
-        automata = [a.beside(shortest) if isinstance(a, Cadence) else a for a in automata]
-        for counts in [a for a in automata if isinstance(a, NotesPerBar)]:
+        numbers = [a for a in automata if isinstance(a, NotesPerBar)]
+        fewest = max([counts.low for counts in numbers], default=0)
+        automata = [a.beside(shortest, fewest) if isinstance(a, Cadence) else a for a in automata]
+        for counts in numbers:
             automata = [a.beside(counts) if isinstance(a, NoteValues) else a for a in automata]
     rhythm = next((a for a in automata if isinstance(a, Rhythm)), None)
     kept = next((a for a in automata if isinstance(a, Template)), None)

@@ -232,6 +232,13 @@ class Constraint:
         """The state for a search in which lengths may still be changed, where no other measures."""
         return state
 
+    def ended(self, state: Any) -> Hashable | None:
+        """The state once what sounded has ended, for a search that writes notes and rests whole.
+
+        None if it may not end so. States that tell the same of what comes next are to be one.
+        """
+        return state  # type: ignore[no-any-return]
+
     def shadows(self) -> tuple[Constraint, ...]:
         """Weaker constraints that follow from this one, of the kinds 'time' or 'tune'."""
         return ()

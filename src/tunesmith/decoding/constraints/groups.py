@@ -46,6 +46,7 @@ class Group(tuple[Constraint, ...]):
         self._most = [(i, m.most_notes) for i, m in numbered if says(m, "most_notes")]
         self._least = [(i, m.least_notes) for i, m in numbered if says(m, "least_notes")]
         self._lengths = [(i, m.lengths) for i, m in numbered if says(m, "lengths")]
+        self._ended = [(i, m.ended) for i, m in numbered if says(m, "ended")]
         self._only = [(i, m.only_pitch) for i, m in numbered if says(m, "only_pitch")]
         self.judging = bool(self._possible)
         bounding = {i for i, _ in (*self._most, *self._least)}
@@ -66,6 +67,18 @@ class Group(tuple[Constraint, ...]):
             if state is None:
                 return None
             after[place] = state
+        return tuple(after)
+
+    def ended(self, states: States) -> States | None:
+        """The states once what sounded has ended; None if it may not end so."""
+        if not self._ended:
+            return states
+        after = list(states)
+        for number, ended in self._ended:
+            state = ended(after[number])
+            if state is None:
+                return None
+            after[number] = state
         return tuple(after)
 
     def accept(self, states: States) -> bool:

@@ -22,7 +22,7 @@ from tunesmith.decoding.constraints.events import (
 from tunesmith.decoding.constraints.pitches import NoteCount
 from tunesmith.decoding.constraints.search import Facts
 from tunesmith.decoding.constraints.template import Template
-from tunesmith.decoding.constraints.times import RestShare
+from tunesmith.decoding.constraints.times import NoteValues, RestShare, Rhythm
 from tunesmith.melody import Melody
 
 _DONE = "done"
@@ -54,7 +54,7 @@ class Sounds(Constraint):
 
 
 class SoundsBesideRests(Sounds):
-    """The same beside a share of rests: then all lengths are to be tried."""
+    """The same beside a share of rests: then all lengths are to be tried, unless they are told."""
 
     seamless: ClassVar[bool] = False
 
@@ -309,7 +309,8 @@ class Following(Constraints):
     ) -> tuple[Facts, list[Constraint]]:
         facts, automata = super().assemble(names)
         shares = any(isinstance(a, RestShare) for a in automata)
-        sounds = SoundsBesideRests() if shares else Sounds()
+        told = any(isinstance(a, NoteValues | Rhythm) for a in automata)
+        sounds = SoundsBesideRests() if shares and not told else Sounds()
         return replace(facts, layout=self.layout, bars=len(self.layout)), [*automata, sounds]
 
 

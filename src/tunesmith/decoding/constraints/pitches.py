@@ -302,18 +302,24 @@ class Cadence(_Notes):
         before: pitch classes that the last note but one may have.
         last: pitch classes of the last note.
         shortest: steps that a note lasts at least; None if the metre may change.
+        fewest: notes that begin in the last bar at least.
     """
 
     name = "cadence"
 
     def __init__(
-        self, before: Iterable[int], last: Iterable[int], shortest: int | None = None
+        self,
+        before: Iterable[int],
+        last: Iterable[int],
+        shortest: int | None = None,
+        fewest: int = 0,
     ) -> None:
-        self.before, self.last, self._shortest = frozenset(before), frozenset(last), shortest
+        self.before, self.last = frozenset(before), frozenset(last)
+        self._shortest, self._fewest = shortest, fewest
 
-    def beside(self, shortest: int) -> Cadence:
-        """The same in one metre, where notes last so many steps at least."""
-        return Cadence(self.before, self.last, shortest)
+    def beside(self, shortest: int, fewest: int) -> Cadence:
+        """The same in one metre; how long notes last and how many begin in a bar, at least."""
+        return Cadence(self.before, self.last, shortest, fewest)
 
     def start(self) -> Hashable:  # noqa: D102
         return (False, False)
@@ -348,7 +354,7 @@ class Cadence(_Notes):
         return place.at < last or (place.at == last and state[0])
 
     def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
-        return (_CadencePitches(self.before, self.last), LastStrong(self._shortest))
+        return (_CadencePitches(self.before, self.last), LastStrong(self._shortest, self._fewest))
 
 
 class _CadencePitches(Cadence):
@@ -365,14 +371,14 @@ class LastStrong(_Notes):
     """At least two notes, and the last on a strong beat; the state is notes (to 2) and that.
 
     Args:
-        shortest: as `Cadence`.
+        shortest, fewest: as `Cadence`.
     """
 
     name = "cadence"
     kind: ClassVar[str] = "time"
 
-    def __init__(self, shortest: int | None) -> None:
-        self._shortest = shortest
+    def __init__(self, shortest: int | None, fewest: int) -> None:
+        self._shortest, self._fewest = shortest, fewest
 
     def start(self) -> Hashable:  # noqa: D102
         return (0, False)
@@ -390,7 +396,10 @@ class LastStrong(_Notes):
         return state == (2, True)
 
     def possible(self, state: tuple[int, bool], place: Place) -> bool:  # noqa: D102
-        return place.left != 1 or self.accept(state) or place.at <= last_strong(place.meter)
+        last = last_strong(place.meter)
+        if self._shortest and last // self._shortest + 1 < self._fewest:
+            return False  # no such bar can end on it
+        return place.left != 1 or self.accept(state) or place.at <= last
 
     def most_notes(self, state: tuple[int, bool], place: Place) -> int:  # noqa: D102
         if self._shortest is None or place.room >= UNKNOWN_ROOM:

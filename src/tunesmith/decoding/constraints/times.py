@@ -42,6 +42,7 @@ class NoteValues(_Time):
 
     Attributes:
         grid: what all lengths, of rests too, are multiples of.
+        shortest, longest: of the lengths.
     """
 
     name = "note-values"
@@ -50,8 +51,8 @@ class NoteValues(_Time):
 
     def __init__(self, steps: Iterable[int], least: int = 0) -> None:
         self.steps = frozenset(steps)
-        self._least = least * min(self.steps)  # steps that the last bar has for them
-        self._longest = max(self.steps)
+        self.shortest, self.longest = min(self.steps), max(self.steps)
+        self._least = least * self.shortest  # steps that the last bar has for them
         self.grid = math.gcd(*self.steps)
         self._sums = {0}
         for n in range(1, max(METER_STEPS) + 1):
@@ -74,7 +75,7 @@ class NoteValues(_Time):
         if event.kind == TIE:
             if kind == NOTE:
                 steps += event.length
-                return (NOTE, steps) if steps <= self._longest else None
+                return (NOTE, steps) if steps <= self.longest else None
             return state  # of a note before all that is looked at
         if event.kind == REST and kind == REST:
             return (REST, steps + event.length)
@@ -84,7 +85,7 @@ class NoteValues(_Time):
             return None
         if event.kind == BAR:
             return ("", 0)
-        if event.kind == NOTE and event.length > self._longest:
+        if event.kind == NOTE and event.length > self.longest:
             return None
         return (event.kind, event.length)
 
@@ -103,24 +104,28 @@ class NoteValues(_Time):
         self, state: tuple[str, int], kind: str, room: int, cuts: Collection[int]
     ) -> Collection[int]:
         before, steps = state
+        if kind == REST and before != REST:  # longer rests are several
+            return {n for n in (*self.steps, room) if n <= room and n in self._sums}
         if kind == REST:
-            return [n - steps if before == REST else n for n in self._sums_to(
-                room + steps if before == REST else room, steps if before == REST else 0
-            )]  # fmt: skip
+            return [n for n in range(1, room + 1) if n + steps in self._sums]
         so_far = steps if kind == TIE and before == NOTE else 0
         if kind == TIE and before != NOTE:
             return range(1, room + 1)
         whole = {v - so_far for v in self.steps if 0 < v - so_far <= room}
-        longest = self._longest - so_far
+        longest = self.longest - so_far
         return whole.union(n for n in cuts if n < longest)
 
-    def _sums_to(self, most: int, above: int) -> list[int]:
-        return [n for n in range(above + 1, most + 1) if n in self._sums]
+    def missing(self, steps: int) -> int:
+        """Steps that a note must last at least which has lasted some."""
+        return min((n - steps for n in self.steps if n >= steps), default=0)
+
+    def ended(self, state: tuple[str, int]) -> Hashable | None:  # noqa: D102
+        return ("", 0) if self.accept(state) else None
 
     def possible(self, state: tuple[str, int], place: Place) -> bool:  # noqa: D102
         kind, steps = state
-        if not kind:
-            return True
+        if not kind and place.held == 2:
+            return True  # of a note before all that is looked at
         if place.room < UNKNOWN_ROOM:
             # From where this began to the end there are whole lengths alone.
             ahead = (place.room + steps) % self.grid
@@ -134,7 +139,7 @@ class NoteValues(_Time):
         return any(0 < s - steps <= place.room for s in self.steps)
 
     def most_notes(self, state: tuple[str, int], place: Place) -> int:  # noqa: D102
-        return 1 + place.room // min(self.steps)
+        return 1 + place.room // self.shortest
 
 
 class NotesPerBar(_Time):
@@ -263,6 +268,12 @@ class RestShare(_Time):
         (low, of_low), (high, of_high), grid = self._low, self._high, self._grid
         least = max(rests, -(-low * steps // of_low))
         return -(-least // grid) * grid <= min(rests + free, high * steps // of_high)
+
+    def due(self, state: tuple[int, ...], room: int) -> tuple[int, int]:
+        """Steps of rest that have to come at least and may come at most in what is left."""
+        (low, of_low), (high, of_high) = self._low, self._high
+        rests, whole = state[0], state[1] + room
+        return max(0, -(-low * whole // of_low) - rests), high * whole // of_high - rests
 
     def possible(self, state: tuple[int, ...], place: Place) -> bool:  # noqa: D102
         rests, steps = state[0], state[1]

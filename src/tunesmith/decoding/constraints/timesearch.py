@@ -24,6 +24,7 @@ from tunesmith.decoding.constraints.events import (
     is_strong,
 )
 from tunesmith.decoding.constraints.facts import Facts
+from tunesmith.decoding.constraints.filling import Filling
 from tunesmith.decoding.constraints.form import Form, FormState
 from tunesmith.decoding.constraints.groups import Group, States, says
 from tunesmith.decoding.constraints.reaching import (
@@ -99,6 +100,7 @@ class Times:
         self._dead: set[tuple[Place, States]] = set()
         self._known: dict[tuple[Place, States], tuple[Move, ...]] = {}
         self._pickups: dict[int, frozenset[int] | None] = {}
+        self._filling = Filling(members, () if facts.layout else self.bars)
 
     # -- places ------------------------------------------------------------------
 
@@ -214,6 +216,8 @@ class Times:
         members = self.members
         if not members.possible(time, place):
             return False
+        if self._filling.telling:
+            return self._filling.fits(place, time)
         return not members.counts or (
             members.least_notes(time, place) <= members.most_notes(time, place)
         )
@@ -271,6 +275,10 @@ class Times:
                 if self.whole:  # and a whole note does not sound on
                     sounds = 1 if whole and length < room else still
                     more = to_end - length if left else to_end
+                    if sounds < 2:  # what comes next is another note or rest
+                        after = members.ended(after)
+                        if after is None:
+                            continue
                     there = Place(bar, left, at + length, meter, pickup, sounds, more)
                 else:
                     there = self.after(place, kind, length)
