@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from tunesmith.decoding.constraints import parsing
-from tunesmith.decoding.constraints.events import REGISTRY, Constraint
+from tunesmith.decoding.constraints.events import COMPASS, NOTE, REGISTRY, Constraint, Event
 from tunesmith.decoding.constraints.facts import Facts
 from tunesmith.decoding.constraints.form import Form, parse_form
 from tunesmith.decoding.constraints.formends import EndsModel, Never, can_have_shape
@@ -247,7 +247,7 @@ class Constraints:
                 automata += [more for a in kept for more in kept_again(a, form)]
             automata += form_lines(automata, form, uniform)
         automata += kept_lines(automata)
-        return facts, automata
+        return facts, _harmonised(automata)
 
     def wishes(self) -> dict[str, Any]:
         """What the grammar of the tokens is asked for: attributes that agree with all this.
@@ -305,6 +305,17 @@ def _acquainted(automata: list[Constraint], bars: int | None, uniform: bool) -> 
     return [
         a.beside(values, rhythm, bars, kept) if isinstance(a, RestShare) else a for a in automata
     ]
+
+
+def _harmonised(automata: list[Constraint]) -> list[Constraint]:
+    """The same, where chords know what pitches there are, and cadences the chords."""
+    judges = [a for a in automata if a.alone]
+    notes = [Event(NOTE, 0, pitch, 0, 0, 0, False, 0) for pitch in COMPASS]
+    classes = {n.pitch % 12 for n in notes if all(a.step(a.start(), n) is not None for a in judges)}
+    automata = [a.beside(classes) if isinstance(a, Chords) else a for a in automata]
+    for chords in [a for a in automata if isinstance(a, Chords)]:
+        automata = [a.over(chords) if isinstance(a, Cadence) else a for a in automata]
+    return automata
 
 
 def _merged(all_facts: Iterable[Mapping[str, Any]]) -> Facts:

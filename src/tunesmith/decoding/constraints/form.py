@@ -381,7 +381,8 @@ class Form(Constraint):
         return state.section == len(self.sections) - 1 and self._ended(state)
 
     def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
-        return (FormTimes(self.sections), _SectionStarts(len(self.sections)))
+        starts = _SectionStarts(len(self.sections))
+        return (FormTimes(self.sections), starts, SectionsHeard(self.sections))
 
     def repeats(self, bar: int, bars: int) -> tuple[int, ...]:
         """The bars where a bar stands again exactly, with itself, when it is first written."""
@@ -466,3 +467,54 @@ class _SectionStarts(Constraint):
         if bars % self._sections:
             return None
         return int(event.bar % (bars // self._sections) == 0)
+
+
+class SectionsHeard(Constraint):
+    """New sections have notes, two where they are varied later; but one letter may be silent.
+
+    The state: notes that this section needs, how many of them came, and whether a letter is silent.
+    """
+
+    name = "form"
+    kind: ClassVar[str] = "time"
+    hears: ClassVar[frozenset[str]] = frozenset({NOTE, BAR})
+    seamless: ClassVar[bool] = True
+    measures: ClassVar[bool] = False
+    sectional: ClassVar[bool] = True  # beside `sections.SectionNotes`, which lets none be silent
+
+    def __init__(self, sections: Sequence[Section]) -> None:
+        self.needed = tuple(
+            0 if s.role != MODEL else 2 if Section(s.letter, VARIED) in sections else 1
+            for s in sections
+        )
+
+    def start(self) -> Hashable:  # noqa: D102
+        return (0, 0, False)
+
+    def at_best(self) -> Any:  # noqa: D102
+        return self.start()
+
+    def step(self, state: tuple[int, int, bool], event: Event) -> Hashable | None:  # noqa: D102
+        needed, came, silent = state
+        if event.kind == NOTE:
+            return (needed, min(came + 1, needed), silent)
+        size, off = divmod(event.bar + event.left, len(self.needed))
+        if off:
+            return None
+        if event.bar % size:
+            return state
+        if not self.accept(state):
+            return None
+        return (self.needed[event.bar // size], 0, silent or came < needed)
+
+    def accept(self, state: tuple[int, int, bool]) -> bool:  # noqa: D102
+        needed, came, silent = state
+        return came == needed or (needed == 1 and not silent)
+
+    def least_notes(self, state: tuple[int, int, bool], place: Place) -> int:  # noqa: D102
+        needed, came, silent = state
+        later = self.needed
+        if place.bar >= 0:
+            size = (place.bar + place.left) // len(self.needed)
+            later = later[place.bar // size + 1 :]
+        return max(0, needed - came + sum(later) - (not silent))

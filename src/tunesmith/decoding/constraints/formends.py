@@ -36,6 +36,8 @@ class EndsModel(Constraint):
         last = form.sections[-1]
         model = Section(last.letter, MODEL)
         self._at = form.sections.index(model) + 1 if last.role == COPY else -1
+        # What is varied has two notes at least, so one more is sure to come after the first.
+        self._telling = 1 if Section(last.letter, VARIED) in form.sections else notes
 
     def start(self) -> Hashable:  # noqa: D102
         return (self._inner.start(), 0, False)
@@ -58,7 +60,7 @@ class EndsModel(Constraint):
 
     def possible(self, state: tuple[Any, int, bool], place: Place) -> bool:  # noqa: D102
         inner, notes, closing = state
-        if not closing or notes < self._notes:
+        if not closing or notes < self._telling:
             return True
         return self._inner.possible(inner, place._replace(left=1))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
 from tunesmith.decoding.constraints.events import BAR, NOTE, Constraint, Event, Place
-from tunesmith.decoding.constraints.form import COPY, MODEL, Form
+from tunesmith.decoding.constraints.form import COPY, MODEL, VARIED, Form, Section
 from tunesmith.decoding.constraints.pitches import ContourOf, Pitches
 from tunesmith.decoding.constraints.times import NoteValues
 
@@ -57,6 +57,7 @@ class FormLine(Constraint):
         self._told = line.pitches if isinstance(line, Pitches) else line.signs
         self.notes = len(self._told) + (not self._exact)
         self._counts = lru_cache(maxsize=None)(self._possible_counts)
+        self._kept = lru_cache(maxsize=100_000)(self._all_leading)
         told = self._told
         self._shared = [[0] * (len(told) + 1) for _ in range(len(told) + 1)]
         for i in range(len(told) - 1, -1, -1):
@@ -76,17 +77,27 @@ class FormLine(Constraint):
             return self._led.get(key, True)
         letter, role = self._sections[section]
         if role == MODEL:
-            found = any(
-                self._leads(section + 1, count + n, (*models, (count, n)))
-                for n in self._counts(section, count)
-                if n or all(notes for _, notes in models)  # one letter alone may be silent
-            )
+            found = any(True for _ in self._leading(section, count, models))
         else:
             first, n = models[self._letters.index(letter)]
             fits = role != COPY or self._repeats(first, count, n)
             found = fits and self._leads(section + 1, count + n, models)
         self._led[key] = found
         return found
+
+    def _leading(
+        self, section: int, count: int, models: tuple[tuple[int, int], ...]
+    ) -> Iterator[int]:
+        """The numbers of notes that a model may have if the rest is to be divided; in order."""
+        for n in self._counts(section, count):
+            silent = not n and not all(notes for _, notes in models)  # one letter alone may be so
+            if not silent and self._leads(section + 1, count + n, (*models, (count, n))):
+                yield n
+
+    def _all_leading(
+        self, section: int, count: int, models: tuple[tuple[int, int], ...]
+    ) -> tuple[int, ...]:
+        return tuple(self._leading(section, count, models))
 
     def _repeats(self, first: int, again: int, notes: int) -> bool:
         """Whether so many notes of the line after `first` may be there again after `again`."""
@@ -102,7 +113,8 @@ class FormLine(Constraint):
     def _possible_counts(self, section: int, begun: int) -> tuple[int, ...]:
         """The numbers of notes that a model may have, by its place and the notes before it."""
         found = []
-        for notes in range(self.notes - begun + 1):
+        varied = Section(self._sections[section].letter, VARIED) in self._sections
+        for notes in range(2 if varied else 0, self.notes - begun + 1):
             at = begun + notes
             if self._fits_later(section, section + 1, begun, notes, at):
                 found.append(notes)
@@ -166,7 +178,7 @@ class FormLine(Constraint):
         letter, role = self._sections[state.section]
         count = state.came - state.begun
         if role == MODEL:
-            counts = self._counts(state.section, state.begun)
+            counts = self._kept(state.section, state.begun, state.models)
             place = bisect_left(counts, count)
             if place == len(counts) or counts[place] != count:
                 return None
@@ -188,7 +200,7 @@ class FormLine(Constraint):
         most = state.came - state.begun + room // self._shortest
         letter, role = self._sections[state.section]
         if role == MODEL:
-            counts = self._counts(state.section, state.begun)
+            counts = self._kept(state.section, state.begun, state.models)
             number = bisect_left(counts, state.came - state.begun)
             return number < len(counts) and counts[number] <= most
         return state.models[self._letters.index(letter)][1] <= most

@@ -303,6 +303,7 @@ class Cadence(_Notes):
         last: pitch classes of the last note.
         shortest: steps that a note lasts at least; None if the metre may change.
         fewest: notes that begin in the last bar at least.
+        chords: what has to be met on strong beats too.
     """
 
     name = "cadence"
@@ -313,13 +314,18 @@ class Cadence(_Notes):
         last: Iterable[int],
         shortest: int | None = None,
         fewest: int = 0,
+        chords: Chords | None = None,
     ) -> None:
         self.before, self.last = frozenset(before), frozenset(last)
-        self._shortest, self._fewest = shortest, fewest
+        self._shortest, self._fewest, self._chords = shortest, fewest, chords
 
     def beside(self, shortest: int, fewest: int) -> Cadence:
         """The same in one metre; how long notes last and how many begin in a bar, at least."""
-        return Cadence(self.before, self.last, shortest, fewest)
+        return Cadence(self.before, self.last, shortest, fewest, self._chords)
+
+    def over(self, chords: Chords) -> Cadence:
+        """The same over chords."""
+        return Cadence(self.before, self.last, self._shortest, self._fewest, chords)
 
     def start(self) -> Hashable:  # noqa: D102
         return (False, False)
@@ -354,7 +360,8 @@ class Cadence(_Notes):
         return place.at < last or (place.at == last and state[0])
 
     def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
-        return (_CadencePitches(self.before, self.last), LastStrong(self._shortest, self._fewest))
+        strong = LastStrong(self.last, self._shortest, self._fewest, self._chords)
+        return (_CadencePitches(self.before, self.last), strong)
 
 
 class _CadencePitches(Cadence):
@@ -371,14 +378,17 @@ class LastStrong(_Notes):
     """At least two notes, and the last on a strong beat; the state is notes (to 2) and that.
 
     Args:
-        shortest, fewest: as `Cadence`.
+        last, shortest, fewest, chords: as `Cadence`.
     """
 
     name = "cadence"
     kind: ClassVar[str] = "time"
 
-    def __init__(self, shortest: int | None, fewest: int) -> None:
-        self._shortest, self._fewest = shortest, fewest
+    def __init__(
+        self, last: frozenset[int], shortest: int | None, fewest: int, chords: Chords | None
+    ) -> None:
+        self._last, self._shortest, self._fewest = last, shortest, fewest
+        self._chords = chords
 
     def start(self) -> Hashable:  # noqa: D102
         return (0, False)
@@ -390,7 +400,8 @@ class LastStrong(_Notes):
         return True
 
     def step(self, state: tuple[int, bool], event: Event) -> Hashable | None:  # noqa: D102
-        return (min(2, state[0] + 1), event.strong)
+        ends = event.strong and (not self._chords or self._chords.meet(event, self._last))
+        return (min(2, state[0] + 1), ends)
 
     def accept(self, state: tuple[int, bool]) -> bool:  # noqa: D102
         return state == (2, True)
@@ -415,6 +426,7 @@ class Chords(_Notes):
         bars: of each bar the pitch classes of its chords, which divide it evenly.
         again: (bar, bars in all) to the bars where a form repeats that bar, itself included;
             what cannot stand there is not begun here.
+        classes: the pitch classes that there are.
     """
 
     name = "chords"
@@ -423,10 +435,24 @@ class Chords(_Notes):
     def __init__(
         self,
         bars: Sequence[Sequence[frozenset[int]]],
-        again: Callable[[int, int], Sequence[int]] = lambda bar, bars: (bar,),
+        again: Callable[[int, int], Sequence[int]] | None = None,
+        classes: Iterable[int] = range(12),
     ) -> None:
         self.bars, self._again = tuple(tuple(b) for b in bars), again
+        self._there = frozenset(classes)
         self._tones: dict[tuple[int, ...], frozenset[int]] = {}
+
+    def beside(self, classes: Iterable[int]) -> Chords:
+        """The same where there are no other pitch classes."""
+        return Chords(self.bars, self._again, classes)
+
+    def meet(self, event: Event, classes: frozenset[int]) -> bool:
+        """Whether any of some pitch classes may stand on a strong beat."""
+        return not classes.isdisjoint(self._classes(event))
+
+    def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
+        some = self._again or any(self._there.isdisjoint(c) for bar in self.bars for c in bar)
+        return (_Unmet(self),) if some else ()
 
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
         return state if not event.strong or event.pitch % 12 in self._classes(event) else None
@@ -439,14 +465,34 @@ class Chords(_Notes):
         place = event.bar, event.left, event.at, event.bar_length
         found = self._tones.get(place)
         if found is None:
-            again = self._again(event.bar, event.bar + event.left)
+            again = self._again(event.bar, event.bar + event.left) if self._again else (event.bar,)
             bars = [self.bars[number % len(self.bars)] for number in again]
             chords = [bar[event.at * len(bar) // event.bar_length] for bar in bars]
-            found = self._tones[place] = frozenset.intersection(*chords)
+            found = self._tones[place] = self._there.intersection(*chords)
         return found
 
     def sees(self, event: Event) -> Hashable:  # noqa: D102
         return self._classes(event) if event.strong else None
+
+
+class _Unmet(_Notes):
+    """No note begins on a strong beat whose chord nothing can meet."""
+
+    name = "chords"
+    kind: ClassVar[str] = "time"
+    counts_bars = True
+
+    def __init__(self, chords: Chords) -> None:
+        self._chords = chords
+
+    def at_best(self) -> Any:
+        return self.start()
+
+    def step(self, state: int, event: Event) -> Hashable | None:
+        return state if not event.strong or self._chords.meet(event, _CLASSES) else None
+
+
+_CLASSES = frozenset(range(12))
 
 
 class BarContour(_Notes):
@@ -507,7 +553,41 @@ class BarContour(_Notes):
         return bars > self._goal
 
     def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
-        return (_Moves(),)
+        return (_Moves(), _BarsHeard(self._goal + 1))
+
+
+class _BarsHeard(_Notes):
+    """Notes begin in at least so many bars; the state is in how many, and whether one is due."""
+
+    name = "contour"
+    kind: ClassVar[str] = "time"
+    hears: ClassVar[frozenset[str]] = frozenset({NOTE, BAR})
+
+    def __init__(self, bars: int) -> None:
+        self._bars = bars
+
+    def start(self) -> Hashable:
+        return (0, False)
+
+    def at_best(self) -> Any:
+        return self.start()
+
+    def step(self, state: tuple[int, bool], event: Event) -> Hashable | None:
+        heard, due = state
+        if event.kind == BAR:
+            return (heard, heard < self._bars)
+        return (heard + due, False)
+
+    def accept(self, state: tuple[int, bool]) -> bool:
+        return state[0] == self._bars
+
+    def possible(self, state: tuple[int, bool], place: Place) -> bool:
+        heard, due = state
+        more = place.left - (0 if due and place.at < place.bar_length else 1)
+        return not place.left or heard + more >= self._bars
+
+    def least_notes(self, state: tuple[int, bool], place: Place) -> int:
+        return self._bars - state[0]
 
 
 class _Moves(_Tune):

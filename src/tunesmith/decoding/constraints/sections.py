@@ -11,7 +11,7 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from tunesmith.decoding.constraints.events import BAR, NOTE, Constraint, Event
-from tunesmith.decoding.constraints.form import MODEL, VARIED, Form, Section
+from tunesmith.decoding.constraints.form import Form, Section, SectionsHeard
 from tunesmith.decoding.constraints.reaching import (
     MOST_REMEMBERED,
     Allowance,
@@ -41,10 +41,7 @@ class SectionNotes(Constraint):
     sectional: ClassVar[bool] = True
 
     def __init__(self, sections: Sequence[Section]) -> None:
-        self.needed = [
-            0 if s.role != MODEL else 2 if Section(s.letter, VARIED) in sections else 1
-            for s in sections
-        ]
+        self.needed = SectionsHeard(sections).needed
 
     def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
         if event.kind == NOTE:

@@ -9,6 +9,7 @@ With a constraint of a user's own all pieces that tokens can say are tried.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 from tunesmith.decoding.constraints.events import (
@@ -128,9 +129,7 @@ class Times:
         return self._pickups[meter]
 
     def _pickups_before(self, meter: int) -> frozenset[int] | None:
-        best = [(m, m.at_best()) for m in self.members]
-        members = Group(m for m, state in best if state is not None)
-        beginning = tuple(state for _, state in best if state is not None)
+        members, beginning = self._at_best
         asked, length = self.facts.pickup, METER_STEPS[meter]
         exact = asked if asked is not None and not isinstance(asked, bool) else 0
         allowance, found = Allowance(_MOST_PICKUPS), set()
@@ -163,6 +162,13 @@ class Times:
                 if way is not None:
                     found.add(steps)
         return frozenset(found)
+
+    @cached_property
+    def _at_best(self) -> tuple[Group, States]:
+        """Those that say what a pickup leaves them at best, and that."""
+        best = [(m, m.at_best()) for m in self.members]
+        told = [(m, state) for m, state in best if state is not None]
+        return Group(m for m, _ in told), tuple(state for _, state in told)
 
     def event(self, place: Place, kind: str, length: int, pitch: int = -1) -> Event:
         """An event at a place."""
@@ -371,12 +377,15 @@ class Times:
 
     def bars_suffice(self, place: Place, time: States) -> bool:
         """False only if, after a pickup, too many notes must come for any number of bars."""
-        members = self.members
+        members, (others, beginning) = self.members, self._at_best
         most = members.most_notes(time, place)
         longest = METER_STEPS[place.meter] - 1  # of a pickup that is not over; the tune may end
         for bars in self.bars:  # that much earlier
             after, event = self.next_bar(place, bars)
             after = after._replace(pickup=longest)
+            best = others.step(beginning, event)
+            if best is None or others.least_notes(best, after) > others.most_notes(best, after):
+                continue
             later = members.step(time, event)
             if later is None or not members.counts or members.least_notes(later, after) <= most:
                 return True
