@@ -104,10 +104,9 @@ class NoteValues(_Time):
         self, state: tuple[str, int], kind: str, room: int, cuts: Collection[int]
     ) -> Collection[int]:
         before, steps = state
-        if kind == REST and before != REST:  # longer rests are several
-            return {n for n in (*self.steps, room) if n <= room and n in self._sums}
         if kind == REST:
-            return [n for n in range(1, room + 1) if n + steps in self._sums]
+            so_far = steps if before == REST else 0
+            return [n for n in range(1, room + 1) if n + so_far in self._sums]
         so_far = steps if kind == TIE and before == NOTE else 0
         if kind == TIE and before != NOTE:
             return range(1, room + 1)

@@ -35,7 +35,7 @@ from tunesmith.decoding.constraints.reaching import (
     OutOfBudget,
     reach,
 )
-from tunesmith.decoding.constraints.times import RestShare, Rhythm
+from tunesmith.decoding.constraints.times import NoteValues, RestShare, Rhythm
 from tunesmith.tokens.table import ANY_MORE, LENGTHS, METER_STEPS, MORE
 
 _LIKED = (24, 12, 48, 36, 72, 96, 6, 18, 8, 16, 32, 3, 4, 9)
@@ -91,7 +91,10 @@ class Times:
         self.loose = bool(shares) and not more and not self.formed and self.whole
         self._all_rests = bool(shares) and not self.loose
         say_lengths = [c for c in members if says(c, "lengths") and not isinstance(c, Form)]
+        values = [(i, c) for i, c in enumerate(members) if isinstance(c, NoteValues)]
         self.exact = not (self._all_rests and self.whole) or bool(say_lengths)
+        # Of lengths alone a long rest is as well several rests, which are fewer to try.
+        self._values = values if len(say_lengths) == len(values) == 1 else []
         self._ties = bool(more) or self.formed
         self.short_matters = bool(measuring)
         self._few = (1, 2, 3) if self.formed else (1,)
@@ -310,6 +313,10 @@ class Times:
                 if place.bar >= 0:
                     found |= {middle, short if place.left == 1 else room}
                 found = {n for n in found if 0 < n <= room}
+        if kind == REST:
+            for number, member in self._values:
+                if member.accept(time[number]):
+                    found = {n for n in found if n == room or n in member.steps}
         if kind == REST and wanted > 0:
             return sorted(found, key=lambda n: (abs(n - wanted), n))
         return sorted(found, reverse=True)
