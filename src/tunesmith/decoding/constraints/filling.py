@@ -29,54 +29,53 @@ class Filling:
         for number, member in enumerate(members):
             if isinstance(member, NoteValues):
                 self._values = number
+                self._shortest, self._longest, self._missing = (
+                    member.shortest, member.longest, member.missing,
+                )  # fmt: skip
             elif isinstance(member, RestShare):
-                self._shares = number
+                self._shares, self._due = number, member.due
             elif isinstance(member, NotesPerBar):
-                self._numbers = number
+                self._numbers, self._most = number, member.high
         self.telling = self._values >= 0
 
     def fits(self, place: Place, time: States) -> bool:
         """False only if too many notes or rests are due for the room, or too few may come."""
-        values = self._members[self._values]
-        assert isinstance(values, NoteValues)
         least = self._members.least_notes(time, place)
         most = self._members.most_notes(time, place)
+        if least > most:
+            return False
         kind, steps = time[self._values]
-        missing, going_on = values.missing(steps) if kind == NOTE else 0, 0
+        missing, going_on = self._missing(steps) if kind == NOTE else 0, 0
         if place.held == 2:  # a note that began before all that is looked at may be of any length
-            going_on = max(0, values.longest - steps) if kind else place.room
-        if place.bar >= 0:
-            sounding = going_on + most * values.longest
-            rooms = {(room, room) for room in (place.room, place.room - place.pickup)}
-        elif not self._bars:
-            return least <= most
-        else:  # when a pickup ends is open
-            length, bars = METER_STEPS[place.meter], self._bars[-1]
-            ahead = length - 1 - place.at
-            rooms = {(bars * length - place.at, bars * length + ahead)}
-            later = self._later(bars * (length // values.shortest + 1))
-            most = min(most, ahead // values.shortest + 1 + later)
-            sounding = ahead + (1 + later) * values.longest
-        return least <= most and any(
-            self._fill(time, low, high, missing + least * values.shortest, sounding)
-            for low, high in rooms
+            going_on = max(0, self._longest - steps) if kind else place.room
+        if place.bar < 0:
+            return self._fits_pickup(place, time, missing + least * self._shortest, least)
+        sounds = missing + least * self._shortest, going_on + most * self._longest
+        room = place.room
+        return self._fill(time, room, room, *sounds) or (
+            place.pickup > 0 and self._fill(time, room - place.pickup, room - place.pickup, *sounds)
         )
 
-    def _later(self, most: int) -> int:
-        """Notes that may come after the pickup."""
-        if self._numbers < 0:
-            return most
-        numbers = self._members[self._numbers]
-        assert isinstance(numbers, NotesPerBar)
-        return min(most, numbers.high * self._bars[-1])
+    def _fits_pickup(self, place: Place, time: States, sounds: int, least: int) -> bool:
+        """The same in a pickup, whose end is open; at least so many steps and notes must come."""
+        if not self._bars:
+            return True
+        length, bars = METER_STEPS[place.meter], self._bars[-1]
+        ahead, more = length - 1 - place.at, bars * (length // self._shortest + 1)
+        if self._numbers >= 0:
+            more = min(more, bars * self._most)  # notes after the pickup
+        return least <= ahead // self._shortest + 1 + more and self._fill(
+            time, bars * length - place.at, bars * length + ahead,
+            sounds, ahead + (1 + more) * self._longest,
+        )  # fmt: skip
 
     def _fill(self, time: States, low: int, high: int, least: int, most: int) -> bool:
         """Whether `least` to `most` steps of sound fill a room between two, both included."""
         if self._shares < 0:
             return least <= high
-        share = self._members[self._shares]
-        assert isinstance(share, RestShare)
-        rests, more = share.due(time[self._shares], low)[0], share.due(time[self._shares], high)[1]
+        rests, more = self._due(time[self._shares], high)
+        if low < high:
+            rests, _ = self._due(time[self._shares], low)
         return rests <= more and least + rests <= high and low <= most + more
 
 

@@ -272,7 +272,8 @@ class RestShare(_Time):
         """Steps of rest that have to come at least and may come at most in what is left."""
         (low, of_low), (high, of_high) = self._low, self._high
         rests, whole = state[0], state[1] + room
-        return max(0, -(-low * whole // of_low) - rests), high * whole // of_high - rests
+        due = -(-low * whole // of_low) - rests
+        return due if due > 0 else 0, high * whole // of_high - rests
 
     def possible(self, state: tuple[int, ...], place: Place) -> bool:  # noqa: D102
         rests, steps = state[0], state[1]
