@@ -41,7 +41,7 @@ from tunesmith.decoding.constraints.explaining import Conflict, _smallest
 from tunesmith.decoding.constraints.form import Form, parse_form
 from tunesmith.decoding.constraints.inside import Inside
 from tunesmith.decoding.constraints.pitches import Chords, ContourOf, Heard, SomeKey
-from tunesmith.decoding.constraints.reaching import Different
+from tunesmith.decoding.constraints.reaching import Found, distinct
 from tunesmith.decoding.constraints.search import Allowance, OutOfBudget, Search
 from tunesmith.decoding.constraints.times import NotesPerBar, NoteValues
 from tunesmith.decoding.constraints.tunegraph import TuneGraph
@@ -935,7 +935,7 @@ def test_different_things_are_found_by_every_reader_also_after_one_broke_off() -
         yield from (1, 2)
         breaks.append(False)
 
-    different = Different(things)
+    different = Found(lambda: distinct(things()))
     first = iter(different)
     assert next(first) == 3
     with pytest.raises(KeyboardInterrupt):

@@ -23,6 +23,7 @@ from tunesmith.api.drawing import (
 from tunesmith.api.model import Model, Tune, load_model
 from tunesmith.api.receipts import RECEIPT_FORMAT, Judged, Made, asked_data, read_receipt
 from tunesmith.api.unwanted import SAY_SILENCE, copied, unwanted
+from tunesmith.decoding.collecting import without_collecting
 from tunesmith.decoding.constraints import Constraints, Primed, Steered, check, explain
 from tunesmith.decoding.constraints.parsing import parse_meter, split_chords
 from tunesmith.decoding.constraints.search import OutOfBudget
@@ -179,6 +180,7 @@ def _is_shown(grammar: Steered, constraints: Constraints) -> bool:
     return False
 
 
+@without_collecting()
 def _is_kept(grammar: Steered) -> bool:
     """Whether a melody under a grammar is soon found."""
     try:

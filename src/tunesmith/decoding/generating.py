@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import math
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tunesmith.decoding.collecting import without_collecting
 from tunesmith.decoding.constraints import Steered
 from tunesmith.decoding.constraints.steering import Spot
 from tunesmith.decoding.pacing import Pace
@@ -70,32 +68,7 @@ class Generated:
     begun_anew: int = 0
 
 
-_collecting = threading.Lock()
-_uncollected, _collects = 0, True
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Python does not look for cycles meanwhile: nothing that a look-ahead drops is in one.
-
-    Going through all that it remembers, again and again, took up to a sixth of the time.
-    """
-    global _uncollected, _collects
-    with _collecting:
-        if not _uncollected:
-            _collects = gc.isenabled()
-            gc.disable()
-        _uncollected += 1
-    try:
-        yield
-    finally:
-        with _collecting:
-            _uncollected -= 1
-            if _collects and not _uncollected:
-                gc.enable()
-
-
-@_without_collecting()
+@without_collecting()
 def generate_ids(
     network: Network,
     grammars: Sequence[Grammar],

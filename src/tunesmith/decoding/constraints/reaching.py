@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 from tunesmith.decoding.constraints.events import Event, Place
@@ -29,18 +30,17 @@ class Move(NamedTuple):
     time: States
 
 
-class Different:
-    """The different ones of some things, found as far as they are asked for, and remembered.
+class Found:
+    """Some things, found as far as they are asked for, and remembered.
 
     Args:
         make: begins to find them, from the first on.
     """
 
-    def __init__(self, make: Callable[[], Iterator[Hashable]]) -> None:
+    def __init__(self, make: Callable[[], Iterator[Any]]) -> None:
         self._make = make
-        self._rest: Iterator[Hashable] | None = None
+        self._rest: Iterator[Any] | None = None
         self._found: list[Any] = []
-        self._known = set[Hashable]()
 
     def __iter__(self) -> Iterator[Any]:
         place = 0
@@ -50,16 +50,23 @@ class Different:
 
     def _find(self) -> bool:
         if self._rest is None:
-            self._rest = self._make()
+            self._rest = islice(self._make(), len(self._found), None)
         rest, self._rest = self._rest, None  # begun again if this is broken off
         for thing in rest:
-            if thing not in self._known:
-                self._known.add(thing)
-                self._found.append(thing)
-                self._rest = rest
-                return True
-        self._rest, self._known = iter(()), set()
+            self._found.append(thing)
+            self._rest = rest
+            return True
+        self._rest = iter(())
         return False
+
+
+def distinct(things: Iterable[Hashable]) -> Iterator[Any]:
+    """Each of some things once."""
+    seen = set()
+    for thing in things:
+        if thing not in seen:
+            seen.add(thing)
+            yield thing
 
 
 class OutOfBudget(Exception):
@@ -114,4 +121,6 @@ def reach(
     return None
 
 
-__all__ = ["MOST_REMEMBERED", "Allowance", "Different", "Move", "Node", "OutOfBudget", "reach"]
+__all__ = [
+    "MOST_REMEMBERED", "Allowance", "Found", "Move", "Node", "OutOfBudget", "distinct", "reach",
+]  # fmt: skip

@@ -11,7 +11,6 @@ that it sounds in, and has one of the lengths that `timesearch` tells.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 from tunesmith.decoding.constraints.beginnings import Beginnings, Groups
@@ -34,10 +33,11 @@ from tunesmith.decoding.constraints.pitches import Heard
 from tunesmith.decoding.constraints.reaching import (
     MOST_REMEMBERED,
     Allowance,
-    Different,
+    Found,
     Move,
     Node,
     OutOfBudget,
+    distinct,
     reach,
 )
 from tunesmith.decoding.constraints.rests import Known
@@ -92,7 +92,7 @@ class Search:
         share = None if number is None else self.time[number]
         assert share is None or isinstance(share, RestShare)
         self._live, self._dead = Known(share, number or 0), set[Node]()
-        self._notes_known: dict[Any, Different] = {}
+        self._notes_known: dict[Any, Found] = {}
         self._apart = self._sections_apart(all_of_them)
         self._crowds = Crowds(self)
         self._beginnings = Beginnings(self)
@@ -195,13 +195,18 @@ class Search:
         Raises:
             OutOfBudget: if that cannot be settled.
         """
+        place = node.place
+        if self.times.whole and place.held < 2 and place.more in (0, ANY_MORE):
+            time = self.time.ended(node.time)
+            if time is None:
+                return False
+            node = node._replace(time=time)
         if node in self._live:
             return True
         if node in self._dead or not self.hopeful(node):
             return False
         allowance = allowance or Allowance(self.budget)
         again = Allowance(allowance.left)
-        place = node.place
         if self.times.whole and place.more < ANY_MORE and (place.more or place.held == 2):
             return self._alive_in_pieces(node, allowance)
         cut = place.more < ANY_MORE  # a silence that can go on no more may end the tune
@@ -450,7 +455,8 @@ class Search:
         if found is None:
             if len(self._notes_known) > MOST_REMEMBERED:
                 self._notes_known.clear()
-            found = self._notes_known[key] = Different(partial(self._new_notes, event, tune, both))
+            found = Found(lambda: distinct(self._new_notes(event, tune, both)))
+            self._notes_known[key] = found
         return found
 
     def _new_notes(

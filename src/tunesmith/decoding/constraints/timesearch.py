@@ -8,8 +8,8 @@ With a constraint of a user's own all pieces that tokens can say are tried.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 from tunesmith.decoding.constraints.events import (
@@ -31,6 +31,7 @@ from tunesmith.decoding.constraints.groups import Group, States, says
 from tunesmith.decoding.constraints.reaching import (
     MOST_REMEMBERED,
     Allowance,
+    Found,
     Move,
     OutOfBudget,
     reach,
@@ -102,7 +103,7 @@ class Times:
         self._budget = _MOST_STATES
         self._live: set[tuple[Place, States]] = set()
         self._dead: set[tuple[Place, States]] = set()
-        self._known: dict[tuple[Place, States], tuple[Move, ...]] = {}
+        self._known: dict[tuple[Place, States], Found] = {}
         self._pickups: dict[int, frozenset[int] | None] = {}
         self._filling = Filling(members, () if facts.layout else self.bars)
 
@@ -135,7 +136,7 @@ class Times:
         members, beginning = self._at_best
         asked, length = self.facts.pickup, METER_STEPS[meter]
         exact = asked if asked is not None and not isinstance(asked, bool) else 0
-        allowance, found = Allowance(_MOST_PICKUPS), set()
+        allowance = Allowance(_MOST_PICKUPS)
         dead: set[tuple[Place, States]] = set()
 
         def children(state: tuple[Place, States]) -> Iterator[Any]:
@@ -151,20 +152,25 @@ class Times:
                 if members.possible(move.time, move.place):
                     yield move.place, move.time
 
-        for steps in range(exact or 1, (exact or length - 1) + 1):
+        def leads(steps: int, last: int) -> bool:
+            """Whether a pickup leads to the end with a last bar that is shorter by some steps."""
             before = Place(-1, 0, steps, meter, 0, 1, UNKNOWN_ROOM)
             for count in self.bars:
                 after, event = self.next_bar(before, count)
-                time = members.step(beginning, event)
+                after, time = after._replace(pickup=last), members.step(beginning, event)
                 if time is None or not members.possible(time, after):
                     continue
-                try:
-                    way = reach((after, time), children, lambda _: False, dead, allowance)
-                except OutOfBudget:
-                    return None
-                if way is not None:
-                    found.add(steps)
-        return frozenset(found)
+                if reach((after, time), children, lambda _: False, dead, allowance) is not None:
+                    return True
+            return False
+
+        some = range(exact or 1, (exact or length - 1) + 1)
+        try:
+            if leads(some[0], 0):  # a full last bar may follow any of them
+                return frozenset(some)
+            return frozenset(steps for steps in some if leads(steps, steps))
+        except OutOfBudget:
+            return None
 
     @cached_property
     def _at_best(self) -> tuple[Group, States]:
@@ -231,14 +237,14 @@ class Times:
             members.least_notes(time, place) <= members.most_notes(time, place)
         )
 
-    def moves(self, place: Place, time: States) -> tuple[Move, ...]:
+    def moves(self, place: Place, time: States) -> Iterable[Move]:
         """The events that may come next, of the lengths that matter; no barlines."""
         key = (place, time)
         found = self._known.get(key)
         if found is None:
             if len(self._known) > MOST_REMEMBERED:
                 self._known.clear()
-            found = self._known[key] = tuple(self.new_moves(place, time))
+            found = self._known[key] = Found(partial(self.new_moves, place, time))
         return found
 
     def new_moves(

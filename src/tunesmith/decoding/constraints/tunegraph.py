@@ -34,7 +34,7 @@ class TuneGraph:
         self._useful: dict[States, tuple[tuple[int, States], ...]] = {}
         self._by_pitch: dict[States, dict[int, tuple[tuple[int, States]]]] = {}
         self._events = [(p, _note(p)) for p in self._pitches]
-        self._moving: list[tuple[int, Constraint, dict[Any, dict[int, Any]]]] = [
+        self._moving: list[tuple[int, Constraint, dict[Any, tuple[dict[int, Any], bool]]]] = [
             (i, m, {}) for i, m in enumerate(members) if not m.alone
         ]
         split = Constraint.split
@@ -54,19 +54,30 @@ class TuneGraph:
     def _all_after(self, states: States) -> list[tuple[int, States]]:
         """The pitches that may come, each with the states after it."""
         # Each constraint is asked once for each of its own states, not of the product's.
-        each = []
+        same, each = list(states), []
         for place, member, known in self._moving:
             state = states[place]
-            after = known.get(state)
-            if after is None:
-                after = known[state] = member.after_notes(state, self._events)
-            each.append((place, after))
+            told = known.get(state)
+            if told is None:
+                after = member.after_notes(state, self._events)
+                first = next(iter(after.values()), None)
+                alike = len(after) == len(self._events) and all(s == first for s in after.values())
+                told = known[state] = (after, alike)
+            after, alike = told
+            if alike and after:
+                same[place] = next(iter(after.values()))
+            else:
+                each.append((place, after))
         if not each:
-            return [(p, states) for p in self._pitches]
+            return [(p, tuple(same)) for p in self._pitches]
+        if len(each) == 1:
+            place, after = each[0]
+            head, tail = tuple(same[:place]), tuple(same[place + 1 :])
+            return [(p, (*head, s, *tail)) for p, s in after.items()]
         fewest = min((after for _, after in each), key=len)
         found = []
         for pitch in fewest:
-            later = list(states)
+            later = same.copy()
             for place, after in each:
                 if pitch not in after:
                     break
