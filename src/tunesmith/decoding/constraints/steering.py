@@ -378,7 +378,7 @@ class Steered(Grammar):
                 mask[:] = False
                 mask[asked] = True
                 return
-        note, rest, tie = self._kind_masks(place, node.time)
+        note, rest, tie = self._kind_masks(place, self._judging(node.time))
         if not self.search.graph.next(node.tune):
             note = _NEVER
         mask[lengths] &= note | rest | tie
@@ -389,6 +389,13 @@ class Steered(Grammar):
         spot.silent = mask[lengths] & ~(note | tie) if note.any() else None
         if not self.search.may_end(node):
             mask[END] = False
+
+    def _judging(self, time: States) -> States:
+        """The states without that of a share of rests, which refuses no event by itself."""
+        number = self.search.times.share
+        if number is None or not self.search.times.may_rest:
+            return time
+        return (*time[:number], None, *time[number + 1 :])
 
     def _kinds(self, place: Place, time: States) -> tuple[Mask, Mask, Mask]:
         """(lengths,) which the constraints on times allow of notes, rests and ties, one by one."""
@@ -430,7 +437,9 @@ class Steered(Grammar):
         """(V,) which pitches, rest and tie are allowed after a length."""
         search, (place, time, tune, both), length = self.search, node, spot.tune.pending
         number = LENGTHS.index(length)
-        note, *others = (bool(mask[number]) for mask in self._kind_masks(place, time))
+        note, *others = (
+            bool(mask[number]) for mask in self._kind_masks(place, self._judging(time))
+        )
         rest, tie = (
             kept and self._keeps_both(place, both, kind, length)
             for kept, kind in zip(others, (REST, TIE), strict=True)

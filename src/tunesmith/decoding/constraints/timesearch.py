@@ -74,6 +74,7 @@ class Times:
             too many, so of notes some are, and what is not found then may be there.
         short_matters: whether it matters if the last bar ends short.
         whole: whether no constraint sees how notes are cut.
+        may_rest: whether there may be rests, as far as their share tells.
         share: the place of the share of rests among the members; None if there is none, or a
             constraint that sees how notes are cut.
     """
@@ -88,6 +89,7 @@ class Times:
         measuring = [c for c in all_of_them if c.measures]
         shares = [i for i, c in enumerate(members) if isinstance(c, RestShare)]
         self.share = shares[0] if shares and self.whole else None
+        self.may_rest = all(c.high > 0 for c in members if isinstance(c, RestShare))
         more = [c for c in measuring if not isinstance(c, RestShare)]
         self.loose = bool(shares) and not more and not self.formed and self.whole
         self._all_rests = bool(shares) and not self.loose
