@@ -95,7 +95,10 @@ class Times:
         self._all_rests = bool(shares) and not self.loose
         say_lengths = [c for c in members if says(c, "lengths") and not isinstance(c, Form)]
         values = [(i, c) for i, c in enumerate(members) if isinstance(c, NoteValues)]
-        self.exact = not (self._all_rests and self.whole) or bool(say_lengths)
+        # Where no other member says lengths (free bars beside kept ones, a pickup before a rhythm).
+        rhythmic = any(isinstance(c, Rhythm) for c in members)
+        self._all_notes = self._all_rests and (rhythmic or not self.formed)
+        self.exact = not self._all_rests or self._all_notes or bool(values) or not self.whole
         # Of lengths alone a long rest is as well several rests, which are fewer to try.
         self._values = values if len(say_lengths) == len(values) == 1 else []
         self._ties = bool(more) or self.formed
@@ -321,6 +324,9 @@ class Times:
                 if place.bar >= 0:
                     found |= {middle, short if place.left == 1 else room}
                 found = {n for n in found if 0 < n <= room}
+                if self._all_notes:
+                    usual = sorted(found, reverse=True)
+                    return [*usual, *(n for n in range(room - 1, 0, -1) if n not in found)]
         if kind == REST:
             for number, member in self._values:
                 if member.accept(time[number]):
