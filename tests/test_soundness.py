@@ -131,7 +131,7 @@ def on_the_way(grammar: Steered, melody: Melody) -> list[Node]:
 
 def is_dead(search: Search, node: Node) -> bool:
     try:
-        return not (search.times.alive(node.place, node.time) and search.alive(node))
+        return not search.alive(node)
     except OutOfBudget:
         return False
 

@@ -58,15 +58,18 @@ class Filling:
 
     def _fits_pickup(self, place: Place, time: States, sounds: int, least: int) -> bool:
         """The same in a pickup, whose end is open; at least so many steps and notes must come."""
-        if not self._bars:
-            return True
-        length, bars = METER_STEPS[place.meter], self._bars[-1]
-        ahead, more = length - 1 - place.at, bars * (length // self._shortest + 1)
+        length = METER_STEPS[place.meter]
+        ahead, most = length - 1 - place.at, length // self._shortest + 1  # and of notes in a bar
         if self._numbers >= 0:
-            more = min(more, bars * self._most)  # notes after the pickup
-        return least <= ahead // self._shortest + 1 + more and self._fill(
-            time, bars * length - place.at, bars * length + ahead,
-            sounds, ahead + (1 + more) * self._longest,
+            most = min(most, self._most)
+        inside = ahead // self._shortest + 1  # notes that begin in the pickup
+        return not self._bars or any(
+            least <= inside + bars * most
+            and self._fill(
+                time, bars * length - place.at, bars * length + ahead,
+                sounds, ahead + (1 + bars * most) * self._longest,
+            )
+            for bars in self._bars
         )  # fmt: skip
 
     def _fill(self, time: States, low: int, high: int, least: int, most: int) -> bool:
