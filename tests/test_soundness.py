@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 
-from tunesmith.decoding.constraints import Constraints, KeptBars, check
+from test_constraints import drawn
+from tunesmith.decoding.constraints import Constraints, KeptBars, Primed, check, explain
+from tunesmith.decoding.constraints.inside import Following
 from tunesmith.decoding.constraints.search import Node, OutOfBudget, Search
 from tunesmith.decoding.constraints.steering import Spot, Steered
 from tunesmith.errors import TunesmithError
 from tunesmith.keyfinding import with_estimates
 from tunesmith.melody import Melody, Meter, Note
 from tunesmith.tokens import make_vocabulary
-from tunesmith.tokens.table import ANY_MORE, FIRST_EVENT, KEY_SLOT, TICKS_PER_STEP
+from tunesmith.tokens.notes import primer_ids
+from tunesmith.tokens.table import ANY_MORE, FIRST_EVENT, KEY_SLOT, METERS, TICKS_PER_STEP
 
 VOCABULARY = make_vocabulary("notes")
 VALUES = {
@@ -172,3 +175,39 @@ def test_lengths_beside_kept_bars_and_a_share_of_rests_are_all_tried() -> None:
     assert search.times.exact
     exactly = replace(asked, form="AB")
     assert not Steered(grammar._grammar, exactly).search.times.exact
+
+
+LONG = Melody(
+    tuple(Note(i * 480, 480, 60 + i % 5) for i in range(256)), (Meter(0, 4, 4),), duration=64 * 1920
+)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        # A pickup of any length before one bar, or as many as a tune has that is given.
+        {"notes_per_bar": "1:1", "note_values": "1/4", "rest_share": "0:0", "pickup": "yes"},
+        {"pitches_from": LONG, "meter": "4/4", "pickup": "yes", "note_values": "1/4"},
+        # The chord of the first bar has no note on which the tune may end, that of the last has.
+        {"key": "C", "chords": "G | C", "cadence": "authentic", "bars": 64, "meter": "4/4",
+         "notes_per_bar": "8:8"},
+        # A rest as long as the longest token goes on in a longer bar.
+        {"note_values": "5/4", "rest_share": "50%:50%", "meter": "5/4", "bars": 2, "pickup": "no"},
+        {"note_values": "1/1,5/4", "rest_share": "50%:50%", "meter": "5/4", "bars": 2,
+         "pickup": "no"},
+    ],
+)  # fmt: skip
+def test_what_was_refused_wrongly_or_led_nowhere_is_composed(asked: dict[str, Any]) -> None:
+    constraints = Constraints(**asked)
+    assert explain(constraints) is None
+    for melody in drawn(constraints, count=1):
+        assert all(one.held for one in check(melody, constraints))
+
+
+def test_fewer_new_bars_than_sections_are_refused_also_after_a_primer() -> None:
+    bar = Melody(tuple(Note(i * 480, 480, 60) for i in range(4)), (Meter(0, 4, 4),), duration=1920)
+    ids = [int(i) for i in primer_ids(VOCABULARY.encode(bar).ids, 2)]
+    asked = Following(form="AABA", notes_per_bar="1:4", layout=(METERS.index("4/4"),) * 3)
+    primed = Primed(VOCABULARY.grammar(), ids)
+    conflict = explain(asked, primed, unseen=len(ids), unseen_bars=1)
+    assert conflict and conflict.names == ("form",)

@@ -233,7 +233,7 @@ class Constraint:
         return state
 
     def ended(self, state: Any) -> Hashable | None:
-        """The state once what sounded has ended, for a search that writes notes and rests whole.
+        """The state once a note or rest has ended: another comes next, and none goes on with it.
 
         None if it may not end so. States that tell the same of what comes next are to be one.
         """

@@ -175,7 +175,7 @@ def _smallest(judge: _Judge, members: Sequence[str]) -> tuple[tuple[str, ...], b
     What costs most to search goes first, so that the later questions are cheaper.
     """
     names, unsettled = list(members), False
-    costs = [b for b in BUDGETS[1:-1] if b <= judge.most]  # that it is refused is known
+    costs = [b for b in BUDGETS[1:-1] if b <= judge.most]  # in doubt one too many is named
     for most in (*costs, costs[-1]):  # what is not settled among many may be among few
         unsettled = False
         for name in sorted(names, key=lambda n: LEFT_OUT.index(n) if n in LEFT_OUT else -1):

@@ -516,5 +516,5 @@ class SectionsHeard(Constraint):
         later = self.needed
         if place.bar >= 0:
             size = (place.bar + place.left) // len(self.needed)
-            later = later[place.bar // size + 1 :]
+            later = later[place.bar // size + 1 :] if size else ()
         return max(0, needed - came + sum(later) - (not silent))

@@ -388,7 +388,7 @@ class LastStrong(_Notes):
         self, last: frozenset[int], shortest: int | None, fewest: int, chords: Chords | None
     ) -> None:
         self._last, self._shortest, self._fewest = last, shortest, fewest
-        self._chords = chords
+        self._chords, self.counts_bars = chords, chords is not None
 
     def start(self) -> Hashable:  # noqa: D102
         return (0, False)
@@ -451,6 +451,7 @@ class Chords(_Notes):
         return not classes.isdisjoint(self._classes(event))
 
     def shadows(self) -> tuple[Constraint, ...]:  # noqa: D102
+        # Of the chords of bars that a form makes one, there may be none that a pitch meets.
         some = self._again or any(self._there.isdisjoint(c) for bar in self.bars for c in bar)
         return (_Unmet(self),) if some else ()
 

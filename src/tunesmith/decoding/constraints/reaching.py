@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from itertools import islice
 from typing import Any, NamedTuple
 
 from tunesmith.decoding.constraints.events import Event, Place
@@ -31,7 +30,7 @@ class Move(NamedTuple):
 
 
 class Found:
-    """Some things, found as far as they are asked for, and remembered.
+    """Some different things, found as far as they are asked for, and remembered.
 
     Args:
         make: begins to find them, from the first on.
@@ -50,8 +49,11 @@ class Found:
 
     def _find(self) -> bool:
         if self._rest is None:
-            self._rest = islice(self._make(), len(self._found), None)
-        rest, self._rest = self._rest, None  # begun again if this is broken off
+            known = set(self._found)
+            rest = (t for t in self._make() if t not in known) if known else self._make()
+        else:
+            rest = self._rest
+        self._rest = None  # begun again if this is broken off
         for thing in rest:
             self._found.append(thing)
             self._rest = rest

@@ -153,8 +153,15 @@ class Search:
         after = self.times.after(node.place, kind, length)
         if not shown:
             return node._replace(place=after)
-        event = self.times.event(node.place, kind, length, pitch)
-        return self._moved(node, after, event)
+        moved = self._moved(node, after, self.times.event(node.place, kind, length, pitch))
+        if moved and self.times.whole and kind != REST and after.held < 2:
+            return self._ended(moved)  # no piece may go on with it
+        return moved
+
+    def _ended(self, node: Node) -> Node | None:
+        """The state once what sounded has ended; None if it may not end so."""
+        time = self.time.ended(node.time)
+        return None if time is None else node._replace(time=time)
 
     def _moved(self, node: Node, place: Place, event: Event) -> Node | None:
         time = self.time.step(node.time, event)
@@ -195,18 +202,13 @@ class Search:
         Raises:
             OutOfBudget: if that cannot be settled.
         """
-        place = node.place
-        if self.times.whole and place.held < 2 and place.more in (0, ANY_MORE):
-            time = self.time.ended(node.time)
-            if time is None:
-                return False
-            node = node._replace(time=time)
         if node in self._live:
             return True
         if node in self._dead or not self.hopeful(node):
             return False
         allowance = allowance or Allowance(self.budget)
         again = Allowance(allowance.left)
+        place = node.place
         if self.times.whole and place.more < ANY_MORE and (place.more or place.held == 2):
             return self._alive_in_pieces(node, allowance)
         cut = place.more < ANY_MORE  # a silence that can go on no more may end the tune
@@ -251,7 +253,9 @@ class Search:
         place = node.place
         sounds = place.held == 2
         closed = place._replace(held=1, more=ANY_MORE) if sounds else place._replace(more=0)
-        yield node._replace(place=closed)
+        ended = self._ended(node._replace(place=closed))
+        if ended is not None:
+            yield ended
         if 0 < place.more <= self.times.room(place):
             longer = self.play(node, TIE if sounds else REST, place.more)
             if longer is not None:

@@ -327,7 +327,7 @@ class Times:
                 if self._all_notes:
                     usual = sorted(found, reverse=True)
                     return [*usual, *(n for n in range(room - 1, 0, -1) if n not in found)]
-        if kind == REST:
+        if kind == REST and members is self.members:
             for number, member in self._values:
                 if member.accept(time[number]):
                     found = {n for n in found if n == room or n in member.steps}
