@@ -20,7 +20,7 @@ class Filling:
 
     Args:
         members: the constraints on times.
-        bars: how many there may be, in order; empty if they are not all of one metre.
+        bars: how many there may be, in any order; empty if they are not all of one metre.
     """
 
     def __init__(self, members: Group, bars: Sequence[int]) -> None:
@@ -28,10 +28,8 @@ class Filling:
         self._values = self._shares = self._numbers = -1
         for number, member in enumerate(members):
             if isinstance(member, NoteValues):
-                self._values = number
-                self._shortest, self._longest, self._missing = (
-                    member.shortest, member.longest, member.missing,
-                )  # fmt: skip
+                self._values, self._missing = number, member.missing
+                self._shortest, self._longest = member.shortest, member.longest
             elif isinstance(member, RestShare):
                 self._shares, self._due = number, member.due
             elif isinstance(member, NotesPerBar):
@@ -57,17 +55,20 @@ class Filling:
         )
 
     def _fits_pickup(self, place: Place, time: States, sounds: int, least: int) -> bool:
-        """The same in a pickup, whose end is open; at least so many steps and notes must come."""
+        """The same in a pickup, whose end is open; at least so many steps and notes must come.
+
+        No number of bars stands for all: few may be too short, and many too long to be filled.
+        """
         length = METER_STEPS[place.meter]
-        ahead, most = length - 1 - place.at, length // self._shortest + 1  # and of notes in a bar
+        ahead = length - 1 - place.at
+        here, in_bar = ahead // self._shortest + 1, length // self._shortest + 1  # notes at most
         if self._numbers >= 0:
-            most = min(most, self._most)
-        inside = ahead // self._shortest + 1  # notes that begin in the pickup
+            in_bar = min(in_bar, self._most)
         return not self._bars or any(
-            least <= inside + bars * most
+            least <= here + bars * in_bar
             and self._fill(
                 time, bars * length - place.at, bars * length + ahead,
-                sounds, ahead + (1 + bars * most) * self._longest,
+                sounds, ahead + (1 + bars * in_bar) * self._longest,
             )
             for bars in self._bars
         )  # fmt: skip
@@ -76,10 +77,10 @@ class Filling:
         """Whether `least` to `most` steps of sound fill a room between two, both included."""
         if self._shares < 0:
             return least <= high
-        rests, more = self._due(time[self._shares], high)
+        due, allowed = self._due(time[self._shares], high)  # steps of rest
         if low < high:
-            rests, _ = self._due(time[self._shares], low)
-        return rests <= more and least + rests <= high and low <= most + more
+            due, _ = self._due(time[self._shares], low)
+        return due <= allowed and least + due <= high and low <= most + allowed
 
 
 __all__ = ["Filling"]
