@@ -403,7 +403,9 @@ class Search:
             time_after = self.time.step(time, event)
             if time_after is not None:
                 there = times.after(place, kind, length)
-                if times.possible(there, time_after):
+                if times.whole and kind != REST and there.held < 2:  # as `play` leaves it
+                    time_after = self.time.ended(time_after)
+                if time_after is not None and times.possible(there, time_after):
                     yield from self._after_move(Move(event, there, time_after), tune, both)
 
     def _children(self, node: Node) -> Iterator[Node | None]:
