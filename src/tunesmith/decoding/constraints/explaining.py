@@ -157,8 +157,10 @@ def explain(
         answer = judge.satisfiable(members)
         if answer:
             return None
-        if answer is None:
-            return Conflict(members, settled=False, minimal=False)
+        if answer is None:  # lengths under a form and a share of rests are too many to try all
+            names = tuple(n for n in members if n != "rest_share")
+            if names == members or judge.satisfiable(names) is not False:
+                return Conflict(members, settled=False, minimal=False)
     names, minimal = _smallest(judge, names or members)
     return Conflict(names, _change(judge, constraints, names) if names else "", True, minimal)
 
