@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from tunesmith.decoding.constraints import parsing
-from tunesmith.decoding.constraints.events import COMPASS, NOTE, REGISTRY, Constraint, Event
+from tunesmith.decoding.constraints.events import COMPASS, REGISTRY, Constraint, note_of
 from tunesmith.decoding.constraints.facts import Facts
 from tunesmith.decoding.constraints.form import Form, parse_form
 from tunesmith.decoding.constraints.formends import EndsModel, Never, can_have_shape
@@ -309,12 +309,12 @@ def _acquainted(automata: list[Constraint], bars: int | None, uniform: bool) -> 
 
 def _harmonised(automata: list[Constraint]) -> list[Constraint]:
     """The same, where chords know what pitches there are, and cadences the chords."""
-    judges = [a for a in automata if a.alone]
-    notes = [Event(NOTE, 0, pitch, 0, 0, 0, False, 0) for pitch in COMPASS]
-    classes = {n.pitch % 12 for n in notes if all(a.step(a.start(), n) is not None for a in judges)}
-    automata = [a.beside(classes) if isinstance(a, Chords) else a for a in automata]
-    for chords in [a for a in automata if isinstance(a, Chords)]:
-        automata = [a.over(chords) if isinstance(a, Cadence) else a for a in automata]
+    for number, chords in enumerate(automata):
+        if isinstance(chords, Chords):
+            judges, notes = [a for a in automata if a.alone], map(note_of, COMPASS)
+            heard = [n for n in notes if all(a.step(a.start(), n) is not None for a in judges)]
+            automata[number] = met = chords.beside(n.pitch % 12 for n in heard)
+            automata = [a.over(met) if isinstance(a, Cadence) else a for a in automata]
     return automata
 
 

@@ -88,6 +88,11 @@ class Place(NamedTuple):
         return self.more if goes_on else ANY_MORE
 
 
+def note_of(pitch: int) -> Event:
+    """A note of which nothing but its pitch is told, for constraints that look at that alone."""
+    return Event(NOTE, 0, pitch, 0, 0, 0, False, 0)
+
+
 def is_strong(meter: int, at: int) -> bool:
     """Whether a place in a full bar, in steps, is a strong beat of the metre at that index."""
     return at == 0 or at == MIDDLES[meter]

@@ -473,6 +473,10 @@ class SectionsHeard(Constraint):
     """New sections have notes, two where they are varied later; but one letter may be silent.
 
     The state: notes that this section needs, how many of them came, and whether a letter is silent.
+
+    Args:
+        sections: these.
+        silent: whether one is taken to be silent before the first, so that no other may be.
     """
 
     name = "form"
@@ -480,16 +484,17 @@ class SectionsHeard(Constraint):
     hears: ClassVar[frozenset[str]] = frozenset({NOTE, BAR})
     seamless: ClassVar[bool] = True
     measures: ClassVar[bool] = False
-    sectional: ClassVar[bool] = True  # beside `sections.SectionNotes`, which lets none be silent
+    sectional: ClassVar[bool] = True  # beside one of its kind that lets none be silent
 
-    def __init__(self, sections: Sequence[Section]) -> None:
+    def __init__(self, sections: Sequence[Section], silent: bool = False) -> None:
+        self._silent = silent
         self.needed = tuple(
             0 if s.role != MODEL else 2 if Section(s.letter, VARIED) in sections else 1
             for s in sections
         )
 
     def start(self) -> Hashable:  # noqa: D102
-        return (0, 0, False)
+        return (0, 0, self._silent)
 
     def at_best(self) -> Any:  # noqa: D102
         return self.start()

@@ -27,7 +27,7 @@ from tunesmith.decoding.constraints.events import (
     Place,
 )
 from tunesmith.decoding.constraints.facts import Facts
-from tunesmith.decoding.constraints.form import Form, FormState, FormTimes
+from tunesmith.decoding.constraints.form import Form, FormState, FormTimes, SectionsHeard
 from tunesmith.decoding.constraints.groups import Group, States, says
 from tunesmith.decoding.constraints.pitches import Heard
 from tunesmith.decoding.constraints.reaching import (
@@ -41,7 +41,7 @@ from tunesmith.decoding.constraints.reaching import (
     reach,
 )
 from tunesmith.decoding.constraints.rests import Known
-from tunesmith.decoding.constraints.sections import APART, SectionNotes, SectionsApart
+from tunesmith.decoding.constraints.sections import APART, SectionsApart
 from tunesmith.decoding.constraints.template import TimeTemplate
 from tunesmith.decoding.constraints.times import RestShare, Rhythm
 from tunesmith.decoding.constraints.timesearch import Times
@@ -102,7 +102,7 @@ class Search:
         if len(self._forms) != 1 or self.facts.layout or not all(map(_is_sectional, others)):
             return None
         form = self._forms[0][1]
-        notes = SectionNotes(form.sections)
+        notes = SectionsHeard(form.sections, silent=True)
         return SectionsApart(form, Search(self.facts, [*others, notes], APART), notes)
 
     # -- where a melody begins and goes on ------------------------------------

@@ -7,11 +7,9 @@ So whether a melody can be completed does not depend on what came, note by note.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from tunesmith.decoding.constraints.events import BAR, NOTE, Constraint, Event
-from tunesmith.decoding.constraints.form import Form, Section, SectionsHeard
+from tunesmith.decoding.constraints.form import Form, SectionsHeard
 from tunesmith.decoding.constraints.reaching import (
     MOST_REMEMBERED,
     Allowance,
@@ -27,46 +25,16 @@ APART = 2_000
 """What a search of sections apart may cost."""
 
 
-class SectionNotes(Constraint):
-    """New sections have notes: two where they are varied later, else one.
-
-    The state is how many of them have to come in this section.
-    """
-
-    name = "form"
-    kind: ClassVar[str] = "time"
-    hears: ClassVar[frozenset[str]] = frozenset({NOTE, BAR})
-    seamless: ClassVar[bool] = True
-    measures: ClassVar[bool] = False
-    sectional: ClassVar[bool] = True
-
-    def __init__(self, sections: Sequence[Section]) -> None:
-        self.needed = SectionsHeard(sections).needed
-
-    def step(self, state: int, event: Event) -> Hashable | None:  # noqa: D102
-        if event.kind == NOTE:
-            return max(0, state - 1)
-        size, off = divmod(event.bar + event.left, len(self.needed))
-        if off:
-            return None
-        if event.bar % size:
-            return state
-        return None if state else self.needed[event.bar // size]
-
-    def accept(self, state: int) -> bool:  # noqa: D102
-        return not state
-
-
 class SectionsApart:
     """What tells in a section that a melody can be completed; that none can, it never tells.
 
     Args:
         form: the sections.
-        search: of all else, of `_SectionStarts` and of `SectionNotes`, in this order.
-        notes: the latter.
+        search: of all else, of what the form says of times, and of `notes`, in this order.
+        notes: lets no letter be silent.
     """
 
-    def __init__(self, form: Form, search: Search, notes: SectionNotes) -> None:
+    def __init__(self, form: Form, search: Search, notes: SectionsHeard) -> None:
         self._form, self._search, self._notes = form, search, notes
         self._pitches = max(sum(map(bool, notes.needed)), *notes.needed)  # that must be there
         self._known: dict[tuple[Node, int], bool] = {}
@@ -91,7 +59,7 @@ class SectionsApart:
                 return False
             length = 0  # it is known to be sound, and what comes after does not depend on it
         # Where the last bar is full, a copy is as long as its model.
-        full = Node(place._replace(pickup=0), (*time, wanted), tune, ())
+        full = Node(place._replace(pickup=0), (*time, (wanted, 0, True)), tune, ())
         found = self._known.get((full, length))
         if found is None:
             if len(self._known) > MOST_REMEMBERED:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import Any
 
+from tunesmith.decoding.constraints.bounds import Bounds
 from tunesmith.decoding.constraints.events import (
     BAR,
     MIDDLES,
@@ -25,7 +26,6 @@ from tunesmith.decoding.constraints.events import (
     is_strong,
 )
 from tunesmith.decoding.constraints.facts import Facts
-from tunesmith.decoding.constraints.filling import Filling
 from tunesmith.decoding.constraints.form import Form, FormState
 from tunesmith.decoding.constraints.groups import Group, States, says
 from tunesmith.decoding.constraints.reaching import (
@@ -110,7 +110,7 @@ class Times:
         self._dead: set[tuple[Place, States]] = set()
         self._known: dict[tuple[Place, States], Found] = {}
         self._pickups: dict[int, frozenset[int] | None] = {}
-        self._filling = Filling(members, () if facts.layout else self.bars)
+        self._bounds = Bounds(members, () if facts.layout else self.bars)
 
     # -- places ------------------------------------------------------------------
 
@@ -236,8 +236,8 @@ class Times:
         members = self.members
         if not members.possible(time, place):
             return False
-        if self._filling.telling:
-            return self._filling.fits(place, time)
+        if self._bounds.telling:
+            return self._bounds.fits(place, time)
         return not members.counts or (
             members.least_notes(time, place) <= members.most_notes(time, place)
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
-from tunesmith.decoding.constraints.events import COMPASS, NOTE, Constraint, Event
+from tunesmith.decoding.constraints.events import COMPASS, Constraint, note_of
 from tunesmith.decoding.constraints.groups import Group, States
 
 MIDDLE_PITCH = 67
@@ -25,7 +25,7 @@ class TuneGraph:
     def __init__(self, members: Sequence[Constraint], compass: Sequence[int] = COMPASS) -> None:
         self._members = members = Group(members)
         judges = Group(m for m in members if m.alone)
-        fits = [p for p in compass if judges.step(judges.starts(), _note(p)) is not None]
+        fits = [p for p in compass if judges.step(judges.starts(), note_of(p)) is not None]
         self._pitches = sorted(fits, key=lambda p: abs(p - MIDDLE_PITCH))
         self._steps = 0
         self._all: dict[States, list[tuple[int, States]]] = {}
@@ -33,7 +33,7 @@ class TuneGraph:
         self._given_up = False
         self._useful: dict[States, tuple[tuple[int, States], ...]] = {}
         self._by_pitch: dict[States, dict[int, tuple[tuple[int, States]]]] = {}
-        self._events = [(p, _note(p)) for p in self._pitches]
+        self._events = [(p, note_of(p)) for p in self._pitches]
         self._moving: list[tuple[int, Constraint, dict[Any, tuple[dict[int, Any], bool]]]] = [
             (i, m, {}) for i, m in enumerate(members) if not m.alone
         ]
@@ -88,7 +88,7 @@ class TuneGraph:
 
     def step(self, states: States, pitch: int) -> States | None:
         """The states after a note."""
-        return self._members.step(states, _note(pitch))
+        return self._members.step(states, note_of(pitch))
 
     def next(self, states: States) -> tuple[tuple[int, States], ...]:
         """The pitches that may come and from which an end can be reached, the nearest to it first.
@@ -173,7 +173,3 @@ class TuneGraph:
                         far[states] = notes + 1
                         levels.setdefault(notes + 1, []).append(states)
             notes += 1
-
-
-def _note(pitch: int) -> Event:
-    return Event(NOTE, 0, pitch, 0, 0, 0, False, 0)

@@ -15,7 +15,7 @@ from tunesmith.decoding.constraints.times import NotesPerBar, NoteValues, RestSh
 from tunesmith.tokens.table import METER_STEPS
 
 
-class Filling:
+class Bounds:
     """The bounds of notes, their lengths and the share of rests, taken together.
 
     Args:
@@ -83,4 +83,4 @@ class Filling:
         return due <= allowed and least + due <= high and low <= most + allowed
 
 
-__all__ = ["Filling"]
+__all__ = ["Bounds"]
