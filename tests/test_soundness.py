@@ -191,6 +191,11 @@ LONG = Melody(
         # The chord of the first bar has no note on which the tune may end, that of the last has.
         {"key": "C", "chords": "G | C", "cadence": "authentic", "bars": 64, "meter": "4/4",
          "notes_per_bar": "8:8"},
+        # The fewest bars of a contour, and the most notes before a last one on the third beat.
+        {"contour": "up", "bars": 2, "meter": "4/4", "notes_per_bar": "1:1"},
+        {"contour": "arch", "bars": 3, "meter": "4/4", "notes_per_bar": "1:1"},
+        {"cadence": "authentic", "key": "C", "bars": 2, "meter": "4/4", "notes_per_bar": "5:5",
+         "note_values": "1/8,1/4", "pickup": "no"},
         # A rest as long as the longest token goes on in a longer bar.
         {"note_values": "5/4", "rest_share": "50%:50%", "meter": "5/4", "bars": 2, "pickup": "no"},
         {"note_values": "1/1,5/4", "rest_share": "50%:50%", "meter": "5/4", "bars": 2,
